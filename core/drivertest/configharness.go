@@ -46,6 +46,10 @@ type ConfigHarness struct {
 	// all the same. Engines always list before they watch.
 	BlindToHistory string
 
+	// Secrets are texts that must not turn up in an Origin or an error, such as the
+	// password that clients use.
+	Secrets []string
+
 	// Foreign reports whether a goroutine, given by its stack as runtime.Stack
 	// prints it, belongs to the harness and not to the driver (a proxy's, say).
 	// Nil: none does.
@@ -81,9 +85,10 @@ type ConfigArea struct {
 	// /config/foobar/a; with the tail "" it is /config/foo.
 	PutBeside func(t testing.TB, tail string, value []byte)
 
-	// PutMalformed stores something below the given key that the driver can't read
-	// as a value. Nil if any bytes are a value, as in most backends.
-	PutMalformed func(t testing.TB, key string)
+	// PutMalformed stores something under the given key that the driver can't read
+	// as a value. It contains the text mark, which must not turn up in any error.
+	// Nil if any bytes are a value, as in most backends.
+	PutMalformed func(t testing.TB, key, mark string)
 
 	// Faults of the backend of this area.
 	Faults

@@ -46,6 +46,10 @@ type RegistryHarness struct {
 	// all the same. Engines always list before they watch.
 	BlindToHistory string
 
+	// Secrets are texts that must not turn up in an Origin or an error, such as the
+	// password that clients use.
+	Secrets []string
+
 	// Foreign reports whether a goroutine, given by its stack as runtime.Stack
 	// prints it, belongs to the harness and not to the driver (a proxy's, say).
 	// Nil: none does.
@@ -63,9 +67,10 @@ type RegistryArea struct {
 	Client func(t testing.TB) (core.Registry, func())
 
 	// PutMalformed stores bytes that the driver can't decode as the entry of an
-	// instance, where it would have stored that instance itself. Nil if what the
-	// backend keeps is always well-formed.
-	PutMalformed func(t testing.TB, service, id string)
+	// instance, where it would have stored that instance itself. They contain the
+	// text mark, which must not turn up in any error. Nil if what the backend keeps
+	// is always well-formed.
+	PutMalformed func(t testing.TB, service, id, mark string)
 
 	// Remove deletes the entry of an instance behind the back of the client that
 	// registered it, as an operator with the backend's own tools would.
