@@ -1,0 +1,163 @@
+package holdfast
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/holdfast-go/holdfast/core"
+)
+
+// EventKind says what an [Event] is about.
+type EventKind string
+
+// The kinds of event.
+const (
+	EventLevel      EventKind = "level"      // a part changed its level: From, To
+	EventRefused    EventKind = "refused"    // a value was refused; the last good one stays
+	EventAccepted   EventKind = "accepted"   // a binding takes values again after a refusal
+	EventHeld       EventKind = "held"       // what a list lacked is held for now
+	EventReleased   EventKind = "released"   // nothing is held any more
+	EventRegistered EventKind = "registered" // peers can see the instance
+	EventLost       EventKind = "lost"       // the registration is gone or can't be confirmed
+	EventConflict   EventKind = "conflict"   // a newer incarnation holds the instance's ID
+	EventCache      EventKind = "cache"      // the cache store fails, or works again
+	EventPanic      EventKind = "panic"      // a function of the user or of a driver panicked
+)
+
+// Event is one entry of a service's timeline. There is one per change, never one
+// per retry.
+type Event struct {
+	Time time.Time
+	Kind EventKind
+	// Part names what changed: "config", "endpoints inventory", "announcement
+	// orders", "cache".
+	Part string
+	// From and To are the levels of an EventLevel, None otherwise.
+	From, To core.Level
+	// Key is the configuration key or instance ID concerned, if one is.
+	Key string
+	// Detail is for people. It never holds a configuration value.
+	Detail string
+	// Err is why, nil when things got better.
+	Err error
+}
+
+// timelineLength is how many events are remembered.
+const timelineLength = 256
+
+// journal is where every engine reports a change: a bounded timeline and one log
+// line each. It also wakes whoever waits for a change.
+type journal struct {
+	log *slog.Logger
+
+	mu      sync.Mutex
+	events  []Event // a ring once it is full
+	next    int
+	counts  map[EventKind]uint64
+	changed chan struct{}
+}
+
+func newJournal(log *slog.Logger) *journal {
+	if log == nil {
+		log = slog.Default()
+	}
+	return &journal{log: log, counts: make(map[EventKind]uint64), changed: make(chan struct{})}
+}
+
+// record stores and logs an event, and wakes the waiting.
+func (j *journal) record(e Event) {
+	e.Time = time.Now()
+	j.mu.Lock()
+	if len(j.events) < timelineLength {
+		j.events = append(j.events, e)
+	} else {
+		j.events[j.next] = e
+		j.next = (j.next + 1) % timelineLength
+	}
+	j.counts[e.Kind]++
+	j.mu.Unlock()
+	j.wake()
+
+	attrs := []slog.Attr{slog.String("part", e.Part)}
+	if e.From != core.None || e.To != core.None {
+		attrs = append(attrs, slog.String("from", e.From.String()), slog.String("to", e.To.String()))
+	}
+	if e.Key != "" {
+		attrs = append(attrs, slog.String("key", e.Key))
+	}
+	if e.Detail != "" {
+		attrs = append(attrs, slog.String("detail", e.Detail))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.String("error", e.Err.Error()))
+	}
+	j.log.LogAttrs(context.Background(), severity(e), "holdfast: "+string(e.Kind), attrs...)
+}
+
+// severity is Info for what got better, Warn for what got worse and heals by
+// itself, Error for what a person has to look at.
+func severity(e Event) slog.Level {
+	switch e.Kind {
+	case EventLevel:
+		if e.To.AtLeast(e.From) {
+			return slog.LevelInfo
+		}
+		return slog.LevelWarn
+	case EventRegistered, EventAccepted, EventReleased:
+		return slog.LevelInfo
+	case EventRefused, EventConflict, EventPanic:
+		return slog.LevelError
+	case EventCache:
+		if e.Err == nil {
+			return slog.LevelInfo
+		}
+	}
+	return slog.LevelWarn
+}
+
+// timeline returns the remembered events, oldest first.
+func (j *journal) timeline() []Event {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Concat(j.events[j.next:], j.events[:j.next])
+}
+
+// count returns how many events of each kind there were.
+func (j *journal) count() map[EventKind]uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	c := make(map[EventKind]uint64, len(j.counts))
+	for k, n := range j.counts {
+		c[k] = n
+	}
+	return c
+}
+
+// wake ends every wait for a change.
+func (j *journal) wake() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	close(j.changed)
+	j.changed = make(chan struct{})
+}
+
+// await blocks until ok returns true, asking after every change; it returns
+// context.Cause(ctx) if ctx ends first.
+func (j *journal) await(ctx context.Context, ok func() bool) error {
+	for {
+		j.mu.Lock()
+		changed := j.changed
+		j.mu.Unlock()
+		if ok() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
