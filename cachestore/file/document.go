@@ -1,0 +1,254 @@
+package file
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/holdfast-go/holdfast/core"
+)
+
+// formatVersion is what this package writes and the newest that it reads.
+const formatVersion = 1
+
+// A document is these lines around one line per record. It is JSON as a whole,
+// and each line stands alone, so that damage to one spares the others.
+const (
+	headStart = `{"holdfast":`
+	headEnd   = `,`
+	bodyStart = `"records":[`
+	bodyEnd   = `],`
+	footStart = `"sum":"`
+	footEnd   = `"}`
+)
+
+// header is the first line of a document. A document of a newer version may say
+// more.
+type header struct {
+	Version    int    `json:"version"`
+	Bucket     string `json:"bucket,omitempty"`
+	Bucket64   []byte `json:"bucket64,omitempty"`
+	Generation uint64 `json:"generation"`
+	Saved      string `json:"saved"`
+	Count      int    `json:"count"`
+
+	Cipher string `json:"cipher,omitempty"` // "AES-GCM", or none
+	KeyID  string `json:"keyID,omitempty"`
+	Salt   []byte `json:"salt,omitempty"`
+	Sealed []byte `json:"sealedBucket,omitempty"`
+
+	Sum string `json:"sum"` // of the header with an empty Sum
+}
+
+const cipherName = "AES-GCM"
+
+func (h header) sum() string {
+	h.Sum = ""
+	text, err := json.Marshal(h)
+	if err != nil {
+		return "" // no header holds what JSON can't
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// sealedLine is how an encrypted record stands in a document. N is the number
+// that it was sealed with.
+type sealedLine struct {
+	N      uint64 `json:"n"`
+	Sealed []byte `json:"sealed"`
+}
+
+// encode returns the document of a bucket. With a sealer it is encrypted.
+func encode(bucket string, records map[string]core.Record, generation uint64, saved time.Time, s *sealer) ([]byte, error) {
+	h := header{Version: formatVersion, Generation: generation, Saved: saved.UTC().Format(time.RFC3339Nano), Count: len(records)}
+	var seal *box
+	if s == nil {
+		h.Bucket, h.Bucket64 = textOrBytes(bucket)
+	} else {
+		h.Cipher, h.KeyID, h.Salt = cipherName, s.id, newSalt()
+		var err error
+		if seal, err = s.box(h.Salt, h); err != nil {
+			return nil, err
+		}
+		h.Sealed = seal.seal(0, []byte(bucket))
+	}
+	h.Sum = h.sum()
+
+	var doc, one bytes.Buffer
+	doc.WriteString(headStart)
+	if err := appendJSON(&doc, h); err != nil {
+		return nil, err
+	}
+	doc.WriteString(headEnd + "\n" + bodyStart)
+	c := codec{bucket: bucket}
+	for n, key := range slices.Sorted(maps.Keys(records)) {
+		if n > 0 {
+			doc.WriteByte(',')
+		}
+		doc.WriteByte('\n')
+		if seal == nil {
+			if err := c.encode(&doc, records[key]); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		one.Reset()
+		if err := c.encode(&one, records[key]); err != nil {
+			return nil, err
+		}
+		number := uint64(n) + 1
+		if err := appendJSON(&doc, sealedLine{N: number, Sealed: seal.seal(number, one.Bytes())}); err != nil {
+			return nil, err
+		}
+	}
+	doc.WriteString("\n" + bodyEnd + "\n")
+	sum := sha256.Sum256(doc.Bytes())
+	doc.WriteString(footStart + hex.EncodeToString(sum[:]) + footEnd + "\n")
+	return doc.Bytes(), nil
+}
+
+// content is what could be read of a document.
+type content struct {
+	records    map[string]core.Record
+	generation uint64
+	// lost counts the records that are damaged or missing, at least 1 if the
+	// document is not whole.
+	lost int
+}
+
+var (
+	errDamaged = errors.New("does not match its checksum")
+	errNewer   = errors.New("was written by a newer version of Holdfast")
+	errKey     = errors.New("wrong key")
+)
+
+// decode reads a document. The error is nil when it is whole; errDamaged, with
+// the records that could be saved; errNewer; or errKey, when a sound header says
+// that it was sealed with another key, with any key if s is nil. It holds
+// nothing of what was read.
+func decode(bucket string, doc []byte, s *sealer) (content, error) {
+	whole, rest := false, doc
+	if body, ok := footed(doc); ok {
+		whole, rest = true, body
+	}
+	first, rest, _ := bytes.Cut(rest, []byte("\n"))
+	h, sound := parseHeader(first)
+	switch {
+	case h.Version > formatVersion:
+		return content{lost: 1}, errNewer
+	case !sound && s != nil:
+		// Without the header's salt nothing can be opened.
+		return content{lost: 1}, errDamaged
+	case sound && h.Cipher != "" && (s == nil || s.id != h.KeyID):
+		return content{}, errKey
+	case sound && h.Cipher == "" && s != nil:
+		// Whoever can write the folder must not be able to plant plain text where
+		// sealed text is expected.
+		return content{lost: max(h.Count, 1)}, errDamaged
+	}
+	var open *box
+	if s != nil && h.Cipher != "" {
+		var err error
+		if open, err = s.box(h.Salt, h); err != nil {
+			return content{lost: 1}, errDamaged
+		}
+	}
+	if sound && !names(h, open, bucket) {
+		return content{lost: max(h.Count, 1)}, errDamaged
+	}
+
+	c := content{records: make(map[string]core.Record, min(max(h.Count, 0), len(doc)/64+1)), generation: h.Generation}
+	broken := 0
+	decoder := codec{bucket: bucket}
+	for text := range bytes.Lines(rest) {
+		text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte(","))
+		if string(text) == bodyStart || string(text) == "]" || bytes.HasPrefix(text, []byte(footStart)) {
+			continue
+		}
+		r, err := decodeLine(text, open, &decoder)
+		if err != nil {
+			broken++
+			continue
+		}
+		c.records[r.Key] = r
+	}
+	if whole && sound && broken == 0 && len(c.records) == h.Count {
+		return c, nil
+	}
+	c.lost = max(1, broken)
+	if sound {
+		c.lost = max(1, h.Count-len(c.records))
+	}
+	return c, errDamaged
+}
+
+func decodeLine(text []byte, open *box, decoder *codec) (core.Record, error) {
+	if open == nil {
+		return decoder.decode(text)
+	}
+	var l sealedLine
+	if json.Unmarshal(text, &l) != nil {
+		return core.Record{}, errRecord
+	}
+	plain, err := open.open(l.N, l.Sealed)
+	if err != nil {
+		return core.Record{}, errRecord
+	}
+	return decoder.decode(plain)
+}
+
+// footed cuts off the last line and reports whether its checksum is right.
+func footed(doc []byte) ([]byte, bool) {
+	const size = len(footStart) + 2*sha256.Size + len(footEnd) + 1
+	if len(doc) < size {
+		return nil, false
+	}
+	body, foot := doc[:len(doc)-size], doc[len(doc)-size:]
+	sum := sha256.Sum256(body)
+	return body, string(foot) == footStart+hex.EncodeToString(sum[:])+footEnd+"\n"
+}
+
+// parseHeader reads the first line as far as it can be read, and reports whether
+// its checksum is right. Of a newer version's header only the version counts; all
+// versions to come must leave it where it is.
+func parseHeader(first []byte) (h header, sound bool) {
+	text, ok := bytes.CutPrefix(first, []byte(headStart))
+	if !ok {
+		return header{}, false
+	}
+	text = bytes.TrimSuffix(text, []byte(headEnd))
+	var v struct{ Version int }
+	if json.Unmarshal(text, &v) != nil {
+		return header{}, false
+	}
+	if v.Version > formatVersion || json.Unmarshal(text, &h) != nil {
+		return header{Version: v.Version}, false
+	}
+	return h, h.Sum == h.sum()
+}
+
+// newer reports whether a document that begins with start was written by a newer
+// version of this package.
+func newer(start []byte) bool {
+	first, _, _ := bytes.Cut(start, []byte("\n"))
+	h, _ := parseHeader(first)
+	return h.Version > formatVersion
+}
+
+// names reports whether a sound header is that of the bucket.
+func names(h header, open *box, bucket string) bool {
+	if h.Cipher != "" {
+		name, err := open.open(0, h.Sealed)
+		return err == nil && string(name) == bucket
+	}
+	if h.Bucket64 != nil {
+		return string(h.Bucket64) == bucket
+	}
+	return h.Bucket == bucket
+}

@@ -1,0 +1,30 @@
+//go:build unix
+
+package file
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// limitFiles makes each file that this process writes a disk of that many bytes.
+func limitFiles(size uint64) error {
+	limit := syscall.Rlimit{Cur: size, Max: size}
+	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)
+}
+
+// beNobody makes permission bits count for a process that runs as root, and gives
+// it its folder.
+func beNobody(dir string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	const nobody = 65534
+	return errors.Join(
+		os.Chown(dir, nobody, nobody),
+		os.Chmod(filepath.Dir(dir), 0o755), //nolint:gosec // the folder of one test
+		syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody),
+	)
+}

@@ -1,0 +1,161 @@
+package file
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/holdfast-go/holdfast/core"
+)
+
+var errRecord = errors.New("record does not match its checksum")
+
+// line is how a record stands in a document. Of each pair of fields the second
+// one holds in base64 what is not valid UTF-8. A record without a value has
+// neither.
+type line struct {
+	Key        string  `json:"key,omitempty"`
+	Key64      []byte  `json:"key64,omitempty"`
+	Value      *string `json:"value,omitempty"`
+	Value64    *string `json:"base64,omitempty"`
+	Revision   string  `json:"revision,omitempty"`
+	Revision64 []byte  `json:"revision64,omitempty"`
+	Saved      string  `json:"saved"`
+	Sum        string  `json:"sum"`
+}
+
+// codec turns records of one bucket into lines and back. It is not safe for
+// concurrent use.
+type codec struct {
+	bucket  string
+	scratch []byte
+}
+
+// encode appends the line of r to b, without a line break.
+func (c *codec) encode(b *bytes.Buffer, r core.Record) error {
+	l := line{Saved: r.SavedAt.UTC().Format(time.RFC3339Nano)}
+	if utf8.ValidString(r.Key) {
+		l.Key = r.Key
+	} else {
+		l.Key64 = []byte(r.Key)
+	}
+	switch {
+	case r.Value == nil:
+	case utf8.Valid(r.Value):
+		s := string(r.Value)
+		l.Value = &s
+	default:
+		s := base64.StdEncoding.EncodeToString(r.Value)
+		l.Value64 = &s
+	}
+	if utf8.ValidString(string(r.Revision)) {
+		l.Revision = string(r.Revision)
+	} else {
+		l.Revision64 = []byte(r.Revision)
+	}
+	l.Sum = c.sum(r, l.Saved)
+	return appendJSON(b, l)
+}
+
+// decode reads a line; the error holds nothing of what was read.
+func (c *codec) decode(text []byte) (core.Record, error) {
+	var l line
+	if json.Unmarshal(text, &l) != nil {
+		return core.Record{}, errRecord
+	}
+	r := core.Record{Key: l.Key, Revision: core.Revision(l.Revision)}
+	if l.Key64 != nil {
+		r.Key = string(l.Key64)
+	}
+	if l.Revision64 != nil {
+		r.Revision = core.Revision(l.Revision64)
+	}
+	switch {
+	case l.Value != nil:
+		r.Value = []byte(*l.Value)
+	case l.Value64 != nil:
+		v, err := base64.StdEncoding.DecodeString(*l.Value64)
+		if err != nil {
+			return core.Record{}, errRecord
+		}
+		r.Value = v
+	}
+	var err error
+	if r.SavedAt, err = time.Parse(time.RFC3339Nano, l.Saved); err != nil || c.sum(r, l.Saved) != l.Sum {
+		return core.Record{}, errRecord
+	}
+	return r, nil
+}
+
+// sum is the checksum of a record: 64 bits of SHA-256 over its bucket and its
+// fields, each preceded by its length.
+func (c *codec) sum(r core.Record, saved string) string {
+	s := c.scratch[:0]
+	for _, part := range []string{c.bucket, r.Key, string(r.Revision), saved} {
+		s = binary.BigEndian.AppendUint64(s, uint64(len(part)))
+		s = append(s, part...)
+	}
+	present := byte(0)
+	if r.Value != nil {
+		present = 1
+	}
+	s = append(s, present)
+	s = append(s, r.Value...)
+	c.scratch = s
+	sum := sha256.Sum256(s)
+	return hex.EncodeToString(sum[:8])
+}
+
+// checkRecord reports a record that no document can hold.
+func checkRecord(r core.Record) error {
+	if err := checkName("key", r.Key); err != nil {
+		return err
+	}
+	if len(r.Revision) > longestName {
+		return fmt.Errorf("revision has %d bytes; %d are allowed", len(r.Revision), longestName)
+	}
+	if y := r.SavedAt.UTC().Year(); y < 0 || y > 9999 {
+		return fmt.Errorf("SavedAt is in the year %d; use one from 0 to 9999", y)
+	}
+	return nil
+}
+
+// longestName is the greatest length of a bucket or key, in bytes.
+const longestName = 1 << 10
+
+func checkName(what, name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%s is empty", what)
+	case len(name) > longestName:
+		return fmt.Errorf("%s has %d bytes; %d are allowed", what, len(name), longestName)
+	}
+	return nil
+}
+
+// appendJSON writes v as people want to read it: without \u003c for <, and
+// without a line break at the end.
+func appendJSON(b *bytes.Buffer, v any) error {
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	b.Truncate(b.Len() - 1)
+	return nil
+}
+
+// textOrBytes returns s as the one if it is valid UTF-8, and else as the other.
+func textOrBytes(s string) (string, []byte) {
+	if utf8.ValidString(s) {
+		return s, nil
+	}
+	return "", []byte(s)
+}
