@@ -33,7 +33,8 @@ func (p *Proxy) Pass() { p.set(mode{name: "pass"}) }
 // are refused because nothing listens.
 func (p *Proxy) Refuse() { p.set(mode{name: "refuse", refuse: true}) }
 
-// Reset resets (RST) all connections, and each new one once it was accepted.
+// Reset resets (RST) all connections, and each new one once it was accepted,
+// which a client may see at its first read or still while it dials.
 func (p *Proxy) Reset() { p.set(mode{name: "reset", reset: true}) }
 
 // Blackhole is a machine that fell silent: connections stay open and new ones
