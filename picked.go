@@ -1,0 +1,62 @@
+package holdfast
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/holdfast/core"
+)
+
+// Picked is an instance chosen for one request. It is a value: it costs no
+// allocation, may be copied, and all copies stand for the same request. It is
+// safe for concurrent use.
+type Picked struct {
+	instance *core.Instance
+}
+
+// Instance returns the chosen instance, which is shared by everybody and must
+// not be modified; nil for the zero Picked.
+func (p Picked) Instance() *core.Instance { return p.instance }
+
+// Done tells how the request ended: nil, or the error that the instance is to
+// blame for. Call it once, when the request is over; a picker that weighs
+// instances by their load counts the request as running until then. Round robin
+// weighs nothing, so for it Done does nothing. It never blocks.
+func (p Picked) Done(error) {}
+
+// noInstance is why Pick has nothing to return. It is made with the roster and
+// not by Pick, so that a service without instances costs its callers nothing,
+// and it reckons the age when it is read.
+type noInstance struct {
+	service string
+	level   core.Level
+	asOf    time.Time
+	known   int
+	cause   error // nil, or why there will never be one
+}
+
+// Error implements error.
+func (n *noInstance) Error() string {
+	age := ageOf(n.asOf).Round(time.Millisecond)
+	switch {
+	case n.cause != nil:
+		return fmt.Sprintf("endpoints %q: %v: no instance is up (level %v, %v old): %v", n.service, core.ErrNotFound, n.level, age, n.cause)
+	case n.level == core.Empty:
+		return fmt.Sprintf("endpoints %q: %v: nothing is known of its instances yet (level %v for %v)", n.service, core.ErrNotFound, n.level, age)
+	case n.known == 0:
+		return fmt.Sprintf("endpoints %q: %v: no instance is registered (level %v, %v old)", n.service, core.ErrNotFound, n.level, age)
+	}
+	return fmt.Sprintf("endpoints %q: %v: none of %d instances is up (level %v, %v old)", n.service, core.ErrNotFound, n.known, n.level, age)
+}
+
+// Unwrap returns core.ErrNotFound and the cause.
+func (n *noInstance) Unwrap() []error {
+	if n.cause == nil {
+		return []error{core.ErrNotFound}
+	}
+	return []error{core.ErrNotFound, n.cause}
+}
+
+// ageOf returns how long ago t was: 0 for a t in the future, which a cache
+// written on a machine with another clock may hold.
+func ageOf(t time.Time) time.Duration { return max(0, time.Since(t)) }
