@@ -261,6 +261,7 @@ func (a *Announcement) change(change func(in *core.Instance)) (*confirmation, er
 	}
 	c := &confirmation{result: make(chan error, 1)}
 	if a.version == version && changed.Equal(in) {
+		a.status.Instance = changed // a Weight of 0 became 1: nothing to write, but what the next change builds on
 		if a.known == version {
 			c.result <- nil
 			return c, nil

@@ -17,7 +17,11 @@ const (
 	closeMargin = 100 * time.Millisecond
 )
 
-var errCloseTimeout = fmt.Errorf("%w: no answer in %v", core.ErrUnavailable, closeTimeout)
+// The causes of an end that Close itself sets: to one request, and to all.
+var (
+	errLeaveTimeout = fmt.Errorf("no answer before Close had to return: %w", context.DeadlineExceeded)
+	errCloseTimeout = fmt.Errorf("%w: no answer in %v: %w", core.ErrUnavailable, closeTimeout, context.DeadlineExceeded)
+)
 
 // Close stops the announcement and removes the instance from the backend. It
 // first lets the request under way end, so that nothing late brings the instance
@@ -107,28 +111,30 @@ func (a *Announcement) leave(ctx context.Context) error {
 	return nil
 }
 
-// deregister makes one request. It joins one under way, of a driver that ignored
-// the ctx of an earlier Close.
+// deregister makes one request. If that of an earlier Close is still under way,
+// because the driver ignores its ctx, it waits for that first.
 func (a *Announcement) deregister(ctx context.Context, deadline time.Time, r core.Registration) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	for ctx.Err() == nil {
+		earlier := a.farewell != nil
+		if !earlier {
+			result := make(chan error, 1)
+			a.farewell = result
+			request, cancel := context.WithDeadlineCause(ctx, deadline, errLeaveTimeout)
+			go func() {
+				defer cancel()
+				result <- a.forget(request, r)
+			}()
+		}
+		select {
+		case err := <-a.farewell:
+			a.farewell = nil
+			if err == nil || !earlier {
+				return err
+			}
+		case <-ctx.Done():
+		}
 	}
-	if a.farewell == nil {
-		result := make(chan error, 1)
-		a.farewell = result
-		request, cancel := context.WithDeadlineCause(ctx, deadline, errCloseTimeout)
-		go func() {
-			defer cancel()
-			result <- a.forget(request, r)
-		}()
-	}
-	select {
-	case err := <-a.farewell:
-		a.farewell = nil
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return context.Cause(ctx)
 }
 
 // forget makes one request.

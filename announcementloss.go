@@ -8,8 +8,9 @@ import (
 	"github.com/holdfast-go/holdfast/core"
 )
 
-// quickLosses is how often a registration that is lost at once is made again at
-// once. More is not an accident: somebody keeps removing it.
+// quickLosses is how often in a row a loss, or being blind to losses, hastens the
+// next beat. More is no accident: somebody keeps removing the registration, or
+// losses can't be seen at all.
 const quickLosses = 3
 
 // lookout is one AwaitLoss under way. There is never more than one.
@@ -105,15 +106,16 @@ func (n *announcer) blinded(l *lookout, err error) {
 	if now.Sub(l.began) >= n.status.TTL {
 		n.blind = 0
 	}
-	if errors.Is(err, core.ErrUnavailable) {
-		wait := n.pace.afterLoss()
-		if n.blind > 0 {
-			wait = jitter(grow(retryBase, n.status.TTL/3, n.blind))
-		}
-		n.due = earlier(n.due, now.Add(wait))
-	} else {
+	switch {
+	case !errors.Is(err, core.ErrUnavailable):
 		n.lookAfter = now.Add(n.pace.retry(n.blind, err))
 		n.complain("a loss of the registration shows at the next beat only", err)
+	case n.blind == 0:
+		n.due = earlier(n.due, now.Add(n.pace.afterLoss()))
+	case n.blind <= quickLosses:
+		n.due = earlier(n.due, now.Add(n.retryIn(n.blind, err, true)))
+	default:
+		// It can never tell for long: beats at their usual pace have to do.
 	}
 	n.blind++
 }

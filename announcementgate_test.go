@@ -1,0 +1,110 @@
+package holdfast
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/holdfast/core"
+)
+
+func TestGate_TheWorseStatusIsAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		says := make(chan core.Status, 1)
+		a := announced(t, b.Registry(), AnnounceOptions{Gate: func(context.Context) core.Status {
+			s := <-says
+			says <- s
+			return s
+		}})
+		for _, c := range []struct{ gate, own, want core.Status }{
+			{core.StatusUp, core.StatusUp, core.StatusUp},
+			{core.StatusDraining, core.StatusUp, core.StatusDraining},
+			{core.StatusUp, core.StatusDraining, core.StatusDraining},
+			{core.StatusDown, core.StatusDraining, core.StatusDown},
+			{core.StatusDraining, core.StatusDown, core.StatusDown},
+			{9, core.StatusUp, core.StatusDown},
+			{core.StatusUp, core.StatusUp, core.StatusUp},
+		} {
+			select {
+			case <-says:
+			default:
+			}
+			says <- c.gate
+			if err := a.Update(t.Context(), func(in *core.Instance) { in.Status = c.own }); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+			in, ok := peers(t, b)
+			if !ok || in.Status != c.want || a.Status().Instance.Status != c.want {
+				t.Errorf("gate %v, own %v: peers see %v, status says %v, want %v", c.gate, c.own, in.Status, a.Status().Instance.Status, c.want)
+			}
+		}
+		wantEvents(t, a, EventRegistered)
+	})
+}
+
+func TestGate_ThatPanicsCountsAsDownUntilItAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		start := time.Now()
+		a := announced(t, b.Registry(), AnnounceOptions{Gate: func(context.Context) core.Status {
+			if time.Since(start) < time.Minute {
+				panic("boom")
+			}
+			return core.StatusUp
+		}})
+		time.Sleep(30 * time.Second)
+		if in, ok := peers(t, b); !ok || in.Status != core.StatusDown {
+			t.Errorf("peers see %v, %v", in.Status, ok)
+		}
+		time.Sleep(36 * time.Second)
+		if in, ok := peers(t, b); !ok || in.Status != core.StatusUp {
+			t.Errorf("peers see %v, %v", in.Status, ok)
+		}
+		wantEvents(t, a, EventPanic, EventRegistered)
+	})
+}
+
+func TestGate_ThatHangsCountsAsDownAndCostsNoRegistration(t *testing.T) {
+	for _, heeds := range []bool{true, false} {
+		for _, ttl := range []time.Duration{time.Second, 5 * time.Second, 15 * time.Second} {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBackend(t)
+				release := make(chan struct{})
+				calls, most := 0, 0
+				a := announced(t, b.Registry(), AnnounceOptions{TTL: ttl, Gate: func(ctx context.Context) core.Status {
+					calls++
+					most = max(most, calls)
+					defer func() { calls-- }()
+					if heeds {
+						select {
+						case <-release:
+						case <-ctx.Done():
+						}
+					} else {
+						<-release
+					}
+					return core.StatusUp
+				}})
+				time.Sleep(10 * time.Minute)
+				in, ok := peers(t, b)
+				if s := a.Status(); !ok || s.Losses != 0 {
+					t.Errorf("TTL %v: peers see %v, %v; %+v", ttl, in, ok, s)
+				}
+				if !heeds && in.Status != core.StatusDown {
+					t.Errorf("TTL %v: status %v, want down", ttl, in.Status)
+				}
+				if most != 1 {
+					t.Errorf("the gate was called %d times at once", most)
+				}
+				close(release)
+				time.Sleep(ttl)
+				if in, _ := peers(t, b); in.Status != core.StatusUp {
+					t.Errorf("TTL %v: once it answers, status is %v", ttl, in.Status)
+				}
+			})
+		}
+	}
+}
