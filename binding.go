@@ -62,7 +62,7 @@ func (b *binding) input() input {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b.dirty = false
-	in := input{raw: make(map[string][]byte, len(b.raw)), listed: c.listed, replica: c.level == core.Replica, revision: c.revision, record: c.cached[b.path]}
+	in := input{raw: make(map[string][]byte, len(b.raw)), listed: c.answered, replica: c.level == core.Replica, revision: c.revision, record: c.cached[b.path]}
 	for k, r := range b.raw {
 		if r.value != nil {
 			in.raw[k] = r.value

@@ -16,7 +16,7 @@ import (
 
 // Defaults of the engines' options.
 const (
-	defaultRecoverySpread = 1500 * time.Millisecond // at most; a quarter of the TTL where that is less
+	defaultRequestTimeout = 2 * time.Second
 	defaultResync         = 5 * time.Minute
 )
 
@@ -58,9 +58,10 @@ type Config struct {
 	bindings   []*binding
 	set        map[string]rawValue
 	held       int
-	listed     bool
+	answered   bool // a list was
 	consistent bool // listed with quorum at least once
 	inSync     bool
+	hearing    hearing
 	level      core.Level // of the set, once listed
 	levelSince time.Time
 	reported   core.Level
@@ -127,7 +128,7 @@ func openConfig(src core.ConfigSource, opts ConfigOptions, j *journal, k *keeper
 		resync: orDefault(opts.Resync, defaultResync),
 		pace: pace{
 			timeout: orDefault(opts.RequestTimeout, defaultRequestTimeout),
-			spread:  orDefault(opts.RecoverySpread, defaultRecoverySpread),
+			spread:  orDefault(opts.RecoverySpread, longestSpread),
 		},
 	}
 	c.wg.Go(c.loadCache)
@@ -241,7 +242,7 @@ func (c *Config) Level() core.Level {
 
 func (c *Config) levelLocked() core.Level {
 	switch {
-	case c.listed:
+	case c.answered:
 		return c.level
 	case len(c.cached) > 0:
 		return core.Cached

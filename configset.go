@@ -21,13 +21,16 @@ func (c *Config) listed(s core.Snapshot[[]byte], again bool) {
 	}
 	hold := c.holdLocked(s, again || s.Replica)
 	if !s.Replica {
-		c.lastSync, c.consistent, c.inSync, c.err = time.Now(), true, true, nil
-	} else if !c.listed {
+		c.lastSync, c.consistent = time.Now(), true
+		if c.inSync = c.hearing.listed(); c.inSync {
+			c.err = nil
+		}
+	} else if !c.answered {
 		c.lastSync = time.Now()
 	}
 	c.revision = s.Revision
-	first := !c.listed
-	c.listed = true
+	first := !c.answered
+	c.answered = true
 	c.replaceLocked(s, hold)
 	for _, b := range c.bindings {
 		if first || b.from != core.Live {
@@ -35,7 +38,7 @@ func (c *Config) listed(s core.Snapshot[[]byte], again bool) {
 		}
 	}
 	c.refreshLocked()
-	c.relevelLocked(nil)
+	c.relevelLocked(c.err)
 }
 
 // holdLocked returns the keys to hold, with their last good values: those held
@@ -47,7 +50,7 @@ func (c *Config) holdLocked(s core.Snapshot[[]byte], trouble bool) map[string][]
 		return hold
 	}
 	known := make(map[string][]byte, len(c.set))
-	if !c.listed {
+	if !c.answered {
 		for _, r := range c.cached {
 			for k, v := range r.keys {
 				known[k] = v
@@ -108,13 +111,18 @@ func (c *Config) replaceLocked(s core.Snapshot[[]byte], hold map[string][]byte) 
 // updated applies one step of a watch.
 func (c *Config) updated(u core.Update[[]byte]) {
 	if u.Reset {
+		c.mu.Lock()
+		c.hearing.stepped()
+		c.mu.Unlock()
 		c.listed(core.Snapshot[[]byte]{Items: u.Put, Bad: u.Bad, Revision: u.Revision}, true)
 		return
 	}
 	c.mu.Lock()
 	defer c.unlock()
-	c.lastSync, c.revision = time.Now(), u.Revision
+	c.hearing.stepped()
+	c.lastSync, c.revision, c.inSync, c.err = time.Now(), u.Revision, true, nil
 	if u.Heartbeat() {
+		c.relevelLocked(nil)
 		return
 	}
 	c.changes++
@@ -134,6 +142,7 @@ func (c *Config) updated(u core.Update[[]byte]) {
 func (c *Config) failed(err error) {
 	c.mu.Lock()
 	defer c.unlock()
+	c.hearing.failed()
 	c.inSync, c.err = false, err
 	c.relevelLocked(err)
 }
@@ -202,7 +211,7 @@ func (c *Config) countHeld(before, now bool) {
 func (c *Config) relevelLocked(err error) {
 	level := c.level
 	switch {
-	case !c.listed:
+	case !c.answered:
 	case !c.consistent:
 		level = core.Replica
 	case c.inSync && c.held == 0:
@@ -214,7 +223,7 @@ func (c *Config) relevelLocked(err error) {
 		c.level = level
 	}
 	now := c.levelLocked()
-	if now == c.reported || (!c.listed && c.err == nil) {
+	if now == c.reported || (!c.answered && c.err == nil) {
 		return // before the first answer there is nothing to tell
 	}
 	c.levelSince = time.Now()

@@ -33,14 +33,8 @@ type membership struct {
 
 	looked    bool // at the cache
 	saidEmpty bool
-	listening bool // a list was answered and the watch after it told nothing yet
-	deaf      int  // watches in a row that ended without a step
+	hearing   hearing
 }
-
-// deafWatches is how many watches may end without a step before lists alone no
-// longer count as being in sync: a backend that answers lists and refuses
-// watches would change the level twice per retry.
-const deafWatches = 3
 
 // errNoQuorum is why a level is not Live although the backend answers.
 var errNoQuorum = fmt.Errorf("%w: only a member without quorum answers", core.ErrUnavailable)
@@ -66,8 +60,7 @@ func (m *membership) listed(s core.Snapshot[core.Instance], again bool) {
 	m.hold.resume(now)
 	m.whole(s.Items, s.Bad, again, now)
 	m.now.revision, m.now.asOf = s.Revision, now
-	m.listening = true
-	if m.deaf < deafWatches {
+	if m.hearing.listed() {
 		m.reach(core.Live, nil, now)
 	} else {
 		m.reach(core.Memory, m.now.err, now)
@@ -94,7 +87,7 @@ func (m *membership) updated(u core.Update[core.Instance]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	m.listening, m.deaf = false, 0
+	m.hearing.stepped()
 	switch {
 	case u.Reset:
 		m.whole(u.Put, u.Bad, true, now)
@@ -110,12 +103,7 @@ func (m *membership) updated(u core.Update[core.Instance]) {
 func (m *membership) failed(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.listening {
-		m.deaf++
-	} else {
-		m.deaf = 0
-	}
-	m.listening = false
+	m.hearing.failed()
 	m.complain(err)
 	m.outOfSync(err, time.Now())
 	m.publish()

@@ -161,6 +161,10 @@ func (s *Service) awaitStart(ctx context.Context) error {
 	}
 	brief, cancelBrief := context.WithTimeout(within, cachedStartBudget)
 	defer cancelBrief()
+	select {
+	case <-s.config.looked: // else a refused live value would go back to the default instead of the cached one
+	case <-brief.Done():
+	}
 	if s.config.WaitLevel(brief, core.Live) != nil {
 		// Reaching no level in time is what levels are for, not an error.
 		_ = s.config.WaitLevel(within, core.Cached)

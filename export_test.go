@@ -1,0 +1,4 @@
+package holdfast
+
+// BucketName lets black-box tests look into a cache store.
+var BucketName = bucketName
