@@ -81,6 +81,7 @@ func encode(bucket string, records map[string]core.Record, generation uint64, sa
 	h.Sum = h.sum()
 
 	var doc, one bytes.Buffer
+	doc.Grow(roughly(records))
 	doc.WriteString(headStart)
 	if err := appendJSON(&doc, h); err != nil {
 		return nil, err
@@ -111,6 +112,15 @@ func encode(bucket string, records map[string]core.Record, generation uint64, sa
 	sum := sha256.Sum256(doc.Bytes())
 	doc.WriteString(footStart + hex.EncodeToString(sum[:]) + footEnd + "\n")
 	return doc.Bytes(), nil
+}
+
+// roughly guesses the size of a document, so that its buffer seldom grows.
+func roughly(records map[string]core.Record) int {
+	size := 512
+	for _, r := range records {
+		size += len(r.Key) + len(r.Value) + len(r.Revision) + 128
+	}
+	return size
 }
 
 // content is what could be read of a document.
