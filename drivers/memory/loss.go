@@ -26,7 +26,9 @@ func (r *Registry) AwaitLoss(ctx context.Context, reg core.Registration) error {
 
 	var loss error
 	var after core.Revision
-	err := r.backend.call(ctx, op, id, read, func() error {
+	start, cancel := r.backend.bounded(ctx)
+	defer cancel()
+	err := r.backend.call(start, op, id, read, func() error {
 		after = r.backend.history.revision(r.backend.history.newest)
 		loss = lost(r.backend.entries[service][id])
 		return nil

@@ -17,7 +17,9 @@ func (b *Backend) follow(ctx context.Context, key string, after core.Revision,
 	const op = "watch"
 	var position int64
 	var breaks int
-	err := b.call(ctx, op, key, write, func() error {
+	start, cancel := b.bounded(ctx)
+	defer cancel()
+	err := b.call(start, op, key, write, func() error {
 		breaks = b.breaks
 		n, ok := b.history.number(after)
 		if ok {
@@ -78,6 +80,12 @@ func (b *Backend) follow(ctx context.Context, key string, after core.Revision,
 			due = true
 		}
 	}
+}
+
+// bounded ends with errSilent when a backend that has not answered the start of a
+// watch yet has been silent for too long.
+func (b *Backend) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, b.heartbeat*3/2, errSilent)
 }
 
 // view is what a running watch sees of the backend at one moment.
