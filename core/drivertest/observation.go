@@ -25,10 +25,10 @@ type observation[V any] struct {
 	cancel context.CancelCauseFunc
 	ended  chan struct{}
 
-	mu      sync.Mutex
-	news    chan struct{}
-	steps   []step[V]
-	beats   int
+	mu    sync.Mutex
+	news  chan struct{}
+	steps []step[V]
+	beats int
 	replay[V]
 	leave   bool // break at the next Update
 	err     error
