@@ -14,7 +14,6 @@ import (
 // The parts of a heartbeat.
 const (
 	freshTries       = 2 // with several endpoints one try may hit a member that is cut off
-	freshTimeout     = time.Second
 	progressRequests = 3 // while a watch catches up the server ignores them (progressIfSync)
 )
 
@@ -96,7 +95,8 @@ func (s *stream) progress(revision int64) bool {
 }
 
 // fresh returns the cluster's revision by a linearizable read that carries no
-// data. The key is not read; it says whose permission counts.
+// data, within the time that an answer to a heartbeat may take. The key is not
+// read; it says whose permission counts.
 func (c *Client) fresh(ctx context.Context, key string) (revision int64, err error) {
 	for range freshTries {
 		if revision, err = c.freshOnce(ctx, key); kind(err) != core.ErrUnavailable {
@@ -107,7 +107,7 @@ func (c *Client) fresh(ctx context.Context, key string) (revision int64, err err
 }
 
 func (c *Client) freshOnce(ctx context.Context, key string) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, freshTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.heartbeatTimeout*2/(2*freshTries+1))
 	defer cancel()
 	response, err := c.kv.Range(ctx, &pb.RangeRequest{Key: []byte(key), CountOnly: true}, callOptions()...)
 	if err != nil {
