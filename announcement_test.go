@@ -1,9 +1,12 @@
 package holdfast
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,7 +114,7 @@ func TestUpdate_IsSeenByPeersWhenItReturns(t *testing.T) {
 			in.Status = core.StatusDraining
 			in.Metadata = map[string]string{"k": "v"}
 		})
-		in, _ := peers(t, b)
+		in, _ := visible(t, b)
 		if err != nil || in.Status != core.StatusDraining || in.Metadata["k"] != "v" || time.Since(start) != 0 {
 			t.Errorf("after Update (%v, %v) peers see %+v", err, time.Since(start), in)
 		}
@@ -166,7 +169,7 @@ func TestUpdate_DuringAnOutageIsWrittenLater(t *testing.T) {
 		wantKind(t, a.Update(ctx, func(in *core.Instance) { in.Weight += 2 }), core.ErrUnavailable)
 		b.Heal()
 		reach(t, a, StateRegistered, 1500*time.Millisecond)
-		if in, _ := peers(t, b); in.Weight != 42 {
+		if in, _ := visible(t, b); in.Weight != 42 {
 			t.Errorf("peers see weight %d, want 42", in.Weight)
 		}
 	})
@@ -217,6 +220,80 @@ func TestUpdate_RepairsWhatTheBackendRefusedFromTheStart(t *testing.T) {
 		wantKind(t, a.Update(t.Context(), func(in *core.Instance) { in.Version = "2" }), core.ErrInvalid)
 		if err := a.Update(t.Context(), func(in *core.Instance) { in.Zone = "x" }); err != nil || time.Since(start) != 0 {
 			t.Errorf("the repair took %v: %v", time.Since(start), err)
+		}
+	})
+}
+
+func TestUpdate_SeveralWhileARequestIsUnderWayAreWrittenTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		reg := newSpy(b)
+		a := announced(t, reg, AnnounceOptions{})
+		reach(t, a, StateRegistered, time.Second)
+		time.Sleep(time.Second)
+		b.Slow(100 * time.Millisecond)
+		start := time.Now()
+		var updates sync.WaitGroup
+		for range 50 {
+			updates.Go(func() {
+				if err := a.Update(t.Context(), func(in *core.Instance) { in.Weight += 2 }); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		updates.Wait()
+		if n := len(reg.since(start.Add(-1))); n > 2 || a.Status().Instance.Weight != 100 {
+			t.Errorf("%d requests, weight %d; want at most 2, and 100", n, a.Status().Instance.Weight)
+		}
+		b.Heal()
+		if in, _ := visible(t, b); in.Weight != 100 {
+			t.Errorf("peers see weight %d, want 100", in.Weight)
+		}
+	})
+}
+
+func TestUpdate_ThatPanicsChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		a := announced(t, b.Registry(), AnnounceOptions{})
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic of the caller's own func did not reach the caller")
+				}
+			}()
+			_ = a.Update(t.Context(), func(in *core.Instance) { in.Weight = 9; panic("boom") })
+		}()
+		if err := a.Update(t.Context(), func(in *core.Instance) { in.Zone = "x" }); err != nil || a.Status().Instance.Weight != 0 {
+			t.Errorf("%v, %+v", err, a.Status().Instance)
+		}
+	})
+}
+
+func TestAnnouncement_LogsEachChangeOnceAndNoRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		b.Cut()
+		var text bytes.Buffer
+		a, err := Announce(b.Registry(), orders, AnnounceOptions{Logger: slog.New(slog.NewTextHandler(&text, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		b.Refuse(core.ErrDenied)
+		time.Sleep(10 * time.Minute)
+		b.Heal()
+		b.Refuse(core.ErrDenied)
+		time.Sleep(10 * time.Minute)
+		b.Heal()
+		reach(t, a, StateRegistered, time.Minute+time.Second)
+		if err := a.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		lines := strings.Split(strings.TrimSpace(text.String()), "\n")
+		if len(lines) != 3 || !strings.Contains(lines[0], "level=WARN") || !strings.Contains(lines[1], "level=ERROR") ||
+			!strings.Contains(lines[2], "level=INFO") {
+			t.Errorf("want one warning (unavailable), one error (denied), one success; got:\n%s", &text)
 		}
 	})
 }

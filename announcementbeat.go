@@ -92,7 +92,13 @@ func (a *Announcement) retryIn(n int, err error, registered bool) time.Duration 
 		}
 		return a.pace.retry(n, err)
 	}
-	return jitter(grow(retryBase, min(max(retryCap, a.pace.spread), third), n))
+	limit := max(retryCap, a.pace.spread)
+	if errors.Is(err, context.DeadlineExceeded) {
+		// It hung: the next request waits for the backend longer than any pause
+		// does, and is answered the moment the backend goes on.
+		limit = retryCap
+	}
+	return jitter(grow(retryBase, min(limit, third), n))
 }
 
 // conflictIn is the wait until the key of a newer owner is tried again: once a

@@ -27,7 +27,7 @@ func TestClose_RemovesTheInstanceAndIsIdempotent(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if _, ok := peers(t, b); ok || reg.leaves != 1 {
+		if _, ok := visible(t, b); ok || reg.leaves != 1 {
 			t.Errorf("peers see it: %v; %d requests to deregister", ok, reg.leaves)
 		}
 		done, cancel := context.WithCancel(t.Context())
@@ -39,7 +39,7 @@ func TestClose_RemovesTheInstanceAndIsIdempotent(t *testing.T) {
 		if s := a.Status(); s.State != StateClosed || s.Err != nil {
 			t.Errorf("%+v", s)
 		}
-		if _, ok := peers(t, b); ok {
+		if _, ok := visible(t, b); ok {
 			t.Error("it came back")
 		}
 	})
@@ -71,7 +71,7 @@ func TestClose_AwaitsTheBeatInFlight(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		b.Heal()
-		if _, ok := peers(t, b); ok {
+		if _, ok := visible(t, b); ok {
 			t.Error("peers see it")
 		}
 		wantEvents(t, a)
@@ -127,7 +127,7 @@ func TestClose_IsBoundedInAnOutage(t *testing.T) {
 				if err := a.Close(t.Context()); err != nil {
 					t.Error(err)
 				}
-				if _, ok := peers(t, b); ok {
+				if _, ok := visible(t, b); ok {
 					t.Errorf("%s: still listed", name)
 				}
 			})
@@ -195,7 +195,7 @@ func TestClose_IsBoundedIfTheDriverIgnoresItsContext(t *testing.T) {
 				if err := a.Close(t.Context()); err != nil {
 					t.Errorf("once the driver returned: %v", err)
 				}
-				if _, ok := peers(t, b); ok {
+				if _, ok := visible(t, b); ok {
 					t.Error("it came back")
 				}
 			})
@@ -217,7 +217,7 @@ func TestClose_NothingLateBringsItBack(t *testing.T) {
 			t.Error(err)
 		}
 		held.Release()
-		if in, ok := peers(t, b); ok {
+		if in, ok := visible(t, b); ok {
 			t.Errorf("%+v came back", in)
 		}
 	})

@@ -135,8 +135,8 @@ func reach(t *testing.T, a *Announcement, want State, within time.Duration) time
 	return time.Since(start)
 }
 
-// peers returns what peers see of the instance.
-func peers(t *testing.T, b *memory.Backend) (core.Instance, bool) {
+// visible returns what peers see of the instance.
+func visible(t *testing.T, b *memory.Backend) (core.Instance, bool) {
 	t.Helper()
 	s, err := b.Registry().Discover(t.Context(), "orders")
 	if err != nil {

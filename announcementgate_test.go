@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +37,7 @@ func TestGate_TheWorseStatusIsAnnounced(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(5 * time.Second)
-			in, ok := peers(t, b)
+			in, ok := visible(t, b)
 			if !ok || in.Status != c.want || a.Status().Instance.Status != c.want {
 				t.Errorf("gate %v, own %v: peers see %v, status says %v, want %v", c.gate, c.own, in.Status, a.Status().Instance.Status, c.want)
 			}
@@ -56,11 +57,11 @@ func TestGate_ThatPanicsCountsAsDownUntilItAnswers(t *testing.T) {
 			return core.StatusUp
 		}})
 		time.Sleep(30 * time.Second)
-		if in, ok := peers(t, b); !ok || in.Status != core.StatusDown {
+		if in, ok := visible(t, b); !ok || in.Status != core.StatusDown {
 			t.Errorf("peers see %v, %v", in.Status, ok)
 		}
 		time.Sleep(36 * time.Second)
-		if in, ok := peers(t, b); !ok || in.Status != core.StatusUp {
+		if in, ok := visible(t, b); !ok || in.Status != core.StatusUp {
 			t.Errorf("peers see %v, %v", in.Status, ok)
 		}
 		wantEvents(t, a, EventPanic, EventRegistered)
@@ -73,11 +74,12 @@ func TestGate_ThatHangsCountsAsDownAndCostsNoRegistration(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBackend(t)
 				release := make(chan struct{})
-				calls, most := 0, 0
+				var calls, most atomic.Int32
 				a := announced(t, b.Registry(), AnnounceOptions{TTL: ttl, Gate: func(ctx context.Context) core.Status {
-					calls++
-					most = max(most, calls)
-					defer func() { calls-- }()
+					if n := calls.Add(1); n > most.Load() {
+						most.Store(n)
+					}
+					defer calls.Add(-1)
 					if heeds {
 						select {
 						case <-release:
@@ -89,19 +91,19 @@ func TestGate_ThatHangsCountsAsDownAndCostsNoRegistration(t *testing.T) {
 					return core.StatusUp
 				}})
 				time.Sleep(10 * time.Minute)
-				in, ok := peers(t, b)
+				in, ok := visible(t, b)
 				if s := a.Status(); !ok || s.Losses != 0 {
 					t.Errorf("TTL %v: peers see %v, %v; %+v", ttl, in, ok, s)
 				}
 				if !heeds && in.Status != core.StatusDown {
 					t.Errorf("TTL %v: status %v, want down", ttl, in.Status)
 				}
-				if most != 1 {
-					t.Errorf("the gate was called %d times at once", most)
+				if n := most.Load(); n != 1 {
+					t.Errorf("the gate was called %d times at once", n)
 				}
 				close(release)
 				time.Sleep(ttl)
-				if in, _ := peers(t, b); in.Status != core.StatusUp {
+				if in, _ := visible(t, b); in.Status != core.StatusUp {
 					t.Errorf("TTL %v: once it answers, status is %v", ttl, in.Status)
 				}
 			})

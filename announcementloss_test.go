@@ -20,7 +20,7 @@ func TestAnnouncement_RegistersAtOnceWhenItIsGone(t *testing.T) {
 			start := time.Now()
 			b.Revoke("orders", "a")
 			synctest.Wait()
-			if _, ok := peers(t, b); !ok || time.Since(start) != 0 {
+			if _, ok := visible(t, b); !ok || time.Since(start) != 0 {
 				t.Errorf("peers see it: %v, %v after it was removed", ok, time.Since(start))
 			}
 		}
@@ -41,7 +41,7 @@ func TestAnnouncement_RegistersAtOnceWhenItWasOverwritten(t *testing.T) {
 			time.Sleep(time.Minute)
 			b.PutRaw("orders", "a", []byte(raw))
 			synctest.Wait()
-			if in, ok := peers(t, b); !ok || !in.Equal(orders) || a.Status().State != StateRegistered {
+			if in, ok := visible(t, b); !ok || !in.Equal(orders) || a.Status().State != StateRegistered {
 				t.Errorf("after %q peers see %+v, %v", raw, in, ok)
 			}
 		}
@@ -55,7 +55,7 @@ func TestAnnouncement_WithoutLossAwaiterSeesTheLossAtTheNextBeat(t *testing.T) {
 		reach(t, a, StateRegistered, time.Second)
 		b.Revoke("orders", "a")
 		time.Sleep(5 * time.Second)
-		if _, ok := peers(t, b); !ok {
+		if _, ok := visible(t, b); !ok {
 			t.Error("not back after TTL/3")
 		}
 	})
@@ -77,7 +77,7 @@ func TestAnnouncement_DoesNotFightSomebodyWhoRemovesIt(t *testing.T) {
 		start := time.Now()
 		b.Revoke("orders", "a")
 		synctest.Wait()
-		if _, ok := peers(t, b); !ok || time.Since(start) != 0 {
+		if _, ok := visible(t, b); !ok || time.Since(start) != 0 {
 			t.Error("once it lasted, a loss is repaired at once again")
 		}
 	})
@@ -173,7 +173,7 @@ func TestAnnouncement_OfAnOlderOwnerDoesNotRemoveTheNewerOne(t *testing.T) {
 		if err := old.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if _, ok := peers(t, b); !ok {
+		if _, ok := visible(t, b); !ok {
 			t.Error("the newer one is gone")
 		}
 	})
@@ -190,7 +190,7 @@ func TestAnnouncement_HealsAfterTheBackendLostItsData(t *testing.T) {
 		b.Wipe()
 		b.Heal()
 		time.Sleep(1500 * time.Millisecond)
-		if _, ok := peers(t, b); !ok || a.Status().State != StateRegistered {
+		if _, ok := visible(t, b); !ok || a.Status().State != StateRegistered {
 			t.Error("not back within the spread")
 		}
 	})
