@@ -79,9 +79,11 @@ func decodeTree(path string, tree, target any) error {
 
 // sameName matches max_items, max-items and maxItems with a field MaxItems.
 func sameName(key, field string) bool {
-	strip := strings.NewReplacer("_", "", "-", "")
-	return strings.EqualFold(strip.Replace(key), strip.Replace(field))
+	return strings.EqualFold(spelling.Replace(key), spelling.Replace(field))
 }
+
+// spelling takes away what names of one field may differ in, besides case.
+var spelling = strings.NewReplacer("_", "", "-", "")
 
 // null stands for a document's null, which mapstructure would read as zero.
 type null struct{}
@@ -183,10 +185,26 @@ func convert(from, to reflect.Value) (any, error) {
 			return toComposite(string(l), t)
 		}
 	}
+	if m, ok := data.(map[string]any); ok && t.Kind() == reflect.Struct {
+		return data, sameTwice(m)
+	}
 	if isText {
 		return text, nil
 	}
 	return data, nil
+}
+
+// sameTwice reports two spellings of one field, of which either might be read.
+func sameTwice(m map[string]any) error {
+	seen := make(map[string]string, len(m))
+	for k := range m {
+		folded := strings.ToLower(spelling.Replace(k))
+		if o, ok := seen[folded]; ok {
+			return because("%q and %q name the same field; delete one of the two", min(k, o), max(k, o))
+		}
+		seen[folded] = k
+	}
+	return nil
 }
 
 // textOf returns the text of what came as text; a JSON number is one.

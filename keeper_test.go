@@ -1,0 +1,245 @@
+package holdfast
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-go/holdfast/core"
+)
+
+// scripted is a cache store that fails or hangs on demand and notes each write.
+type scripted struct {
+	mu      sync.Mutex
+	fail    error
+	hang    bool
+	batches []core.Batch
+	at      []time.Time
+	records []core.Record
+}
+
+func (s *scripted) Get(context.Context, string, string) (core.Record, error) {
+	return core.Record{}, core.ErrNotFound
+}
+
+func (s *scripted) All(context.Context, string) iter.Seq2[core.Record, error] {
+	return func(yield func(core.Record, error) bool) {
+		s.mu.Lock()
+		records, fail := s.records, s.fail
+		s.mu.Unlock()
+		for _, r := range records {
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if fail != nil {
+			yield(core.Record{}, fail)
+		}
+	}
+}
+
+func (s *scripted) Write(ctx context.Context, _ string, b core.Batch) error {
+	s.mu.Lock()
+	fail, hang := s.fail, s.hang
+	s.batches, s.at = append(s.batches, b), append(s.at, time.Now())
+	s.mu.Unlock()
+	if hang {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	return fail
+}
+
+func (s *scripted) Close() error { return nil }
+
+func (s *scripted) set(fail error, hang bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail, s.hang = fail, hang
+}
+
+func quiet() *journal { return newJournal(slog.New(slog.DiscardHandler)) }
+
+func TestKeeper_WritesAboutOnceASecondPerBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{}
+		k := newKeeper(s, quiet())
+		for range 50 {
+			k.save("b", core.Batch{Put: []core.Record{{Key: "k", Value: []byte(time.Now().String())}}})
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := len(s.batches); n < 5 || n > 7 {
+			t.Errorf("%d writes in 5 s, want about one a second", n)
+		}
+		if err := k.close(t.Context()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		if n := k.Status().Pending; n != 0 {
+			t.Errorf("%d records pending after close", n)
+		}
+	})
+}
+
+func TestKeeper_KeepsTryingAndTellsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{fail: core.ErrUnavailable}
+		j := quiet()
+		k := newKeeper(s, j)
+		k.save("b", core.Batch{Put: []core.Record{{Key: "a", Value: []byte("1")}, {Key: "b", Value: []byte("1")}}})
+		time.Sleep(5 * time.Minute)
+		k.save("b", core.Batch{Put: []core.Record{{Key: "a", Value: []byte("2")}}, Delete: []string{"b"}})
+		if st := k.Status(); !errors.Is(st.Err, core.ErrUnavailable) || st.Pending != 2 {
+			t.Errorf("status %+v; want unavailable with 2 pending", st)
+		}
+		if n := len(s.batches); n < 9 || n > 12 {
+			t.Errorf("%d tries in 5 min, want one each 30 s", n)
+		}
+		s.set(nil, false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		last := s.batches[len(s.batches)-1]
+		want := core.Batch{Put: []core.Record{{Key: "a", Value: []byte("2")}}, Delete: []string{"b"}}
+		if diff := cmp.Diff(want, last); diff != "" {
+			t.Errorf("what was written in the end (-want +got):\n%s", diff)
+		}
+		if n := j.count()[EventCache]; n != 2 {
+			t.Errorf("%d cache events, want 2: fails, works", n)
+		}
+		if err := k.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestKeeper_CloseIsBoundedWhenTheStoreHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeeper(&scripted{hang: true}, quiet())
+		k.save("b", core.Batch{Put: []core.Record{{Key: "a"}}})
+		synctest.Wait()
+		began := time.Now()
+		if err := k.close(t.Context()); err == nil {
+			t.Error("close says that all was flushed")
+		}
+		if d := time.Since(began); d > flushAtClose {
+			t.Errorf("close took %v", d)
+		}
+		synctest.Wait()
+	})
+}
+
+func TestKeeper_ResetForgetsWhatWasPendingBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{fail: core.ErrInvalid}
+		k := newKeeper(s, quiet())
+		k.save("b", core.Batch{Put: []core.Record{{Key: "old"}}})
+		synctest.Wait()
+		k.save("b", core.Batch{Reset: true, Put: []core.Record{{Key: "new"}}})
+		s.set(nil, false)
+		if err := k.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := core.Batch{Reset: true, Put: []core.Record{{Key: "new"}}}
+		if diff := cmp.Diff(want, s.batches[len(s.batches)-1]); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if err := k.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestKeeper_NilKeepsNothing(t *testing.T) {
+	var k *keeper
+	k.save("b", core.Batch{Reset: true})
+	if r, err := k.load(t.Context(), "b"); r != nil || err != nil {
+		t.Errorf("load: %v, %v", r, err)
+	}
+	if err := errors.Join(k.flush(t.Context()), k.close(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConfig_StoreThatOpensLateIsReadThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := configRecord{keys: map[string][]byte{"n": []byte("7")}}
+		sealed, err := rec.seal("n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken := append([]byte(nil), sealed...)
+		broken[len(broken)-3] ^= 1
+		s := &scripted{fail: core.ErrUnavailable}
+		c, err := OpenConfig(dead{}, ConfigOptions{Cache: s, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := Bind(c, "n", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		damaged, err := Bind(c, "damaged", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		s.mu.Lock()
+		s.fail = nil
+		s.records = []core.Record{{Key: "n", Value: sealed, SavedAt: time.Now()}, {Key: "damaged", Value: broken}, {Key: "other", Value: sealed}}
+		s.mu.Unlock()
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if n.Get() != 7 || n.Status().Level != core.Cached || damaged.Get() != 1 {
+			t.Errorf("n is %d at %v, damaged %d", n.Get(), n.Status().Level, damaged.Get())
+		}
+		if err := c.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// dead is a source that is not there.
+type dead struct{}
+
+func (dead) Origin() string { return "dead" }
+
+func (dead) Load(context.Context) (core.Snapshot[[]byte], error) {
+	return core.Snapshot[[]byte]{}, core.ErrUnavailable
+}
+
+func (dead) Watch(context.Context, core.Revision) iter.Seq2[core.Update[[]byte], error] {
+	return func(yield func(core.Update[[]byte], error) bool) { yield(core.Update[[]byte]{}, core.ErrUnavailable) }
+}
+
+func TestUnseal_NeverTrustsAByte(t *testing.T) {
+	sealed, err := seal(map[string]string{"k": "<value & more>"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]string
+	if err := unseal(sealed, &got); err != nil || got["k"] != "<value & more>" {
+		t.Fatalf("%v, %v", got, err)
+	}
+	for i := range sealed {
+		for _, damaged := range [][]byte{sealed[:i], flipped(sealed, i)} {
+			var got map[string]string
+			if err := unseal(damaged, &got); err == nil && got["k"] != "<value & more>" {
+				t.Fatalf("byte %d: %q was read as %v", i, damaged, got)
+			} else if err != nil && !errors.Is(err, core.ErrCorrupt) {
+				t.Fatalf("byte %d: %v is not ErrCorrupt", i, err)
+			}
+		}
+	}
+}
+
+func flipped(b []byte, i int) []byte {
+	c := append([]byte(nil), b...)
+	c[i] ^= 0x10
+	return c
+}
