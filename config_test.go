@@ -135,7 +135,9 @@ func TestValue_OneTransactionIsOneChange(t *testing.T) {
 		defer closeService(t, svc)
 		v := bind(t, svc, "limits", defaultLimits)
 		var seen []string
-		stop := v.OnChange(func(old, now limits) { seen = append(seen, fmt.Sprintf("%d -> %d %v", old.MaxItems, now.MaxItems, now.Timeout)) })
+		stop := v.OnChange(func(old, now limits) {
+			seen = append(seen, fmt.Sprintf("%d -> %d %v", old.MaxItems, now.MaxItems, now.Timeout))
+		})
 		w.put("limits/max_items", "5", "limits/timeout", "3s")
 		w.put("limits/max_items", "5")
 		w.put("unrelated", "x")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,13 +163,14 @@ func TestService_CloseIsBoundedWhenTheBackendIsSilent(t *testing.T) {
 
 func TestService_LoggerMayAskTheService(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		var svc *holdfast.Service
+		var started atomic.Pointer[holdfast.Service]
 		h := &asking{ask: func() {
-			if svc != nil {
+			if svc := started.Load(); svc != nil {
 				svc.Status()
 			}
 		}}
-		svc = w.start(func(o *holdfast.Options) { o.Logger = slog.New(h); o.Registry = w.backend.Registry() })
+		svc := w.start(func(o *holdfast.Options) { o.Logger = slog.New(h); o.Registry = w.backend.Registry() })
+		started.Store(svc)
 		bind(t, svc, "limits", defaultLimits)
 		svc.Endpoints("inventory")
 		settle()
@@ -176,7 +178,7 @@ func TestService_LoggerMayAskTheService(t *testing.T) {
 		settle()
 		w.backend.Heal()
 		settle()
-		if h.lines == 0 {
+		if h.lines.Load() == 0 {
 			t.Error("nothing was logged")
 		}
 		closeService(t, svc)
@@ -187,13 +189,13 @@ func TestService_LoggerMayAskTheService(t *testing.T) {
 type asking struct {
 	slog.Handler
 	ask   func()
-	lines int
+	lines atomic.Int64
 }
 
 func (a *asking) Enabled(context.Context, slog.Level) bool { return true }
 
 func (a *asking) Handle(context.Context, slog.Record) error {
-	a.lines++
+	a.lines.Add(1)
 	a.ask()
 	return nil
 }
