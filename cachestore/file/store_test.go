@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,30 +106,29 @@ func conformance(t *testing.T, key []byte) {
 
 func TestStore_Conformance(t *testing.T) { conformance(t, nil) }
 
-func TestStore_ConformanceEncrypted(t *testing.T) { conformance(t, bytes.Repeat([]byte{7}, 32)) }
+func TestStore_ConformanceEncrypted(t *testing.T) { conformance(t, testKey) }
 
-// damage flips a bit of the first byte of a record's line, or where its key can't
-// be read, of the first record's, in each generation.
+// damage flips a bit of a record's line in each generation, of the first record's
+// where that one isn't there. Encrypted documents are those of testKey.
 func damage(t testing.TB, dir, bucket, key string) {
 	t.Helper()
 	hit := false
-	for _, sealed := range []bool{false, true} {
+	for _, sealKey := range [][]byte{nil, testKey} {
 		for _, end := range []string{current, previous} {
-			path := filepath.Join(dir, stem(bucket, sealed)+end)
+			path := filepath.Join(dir, stem(bucket, sealKey != nil)+end)
 			doc, err := os.ReadFile(path)
 			if err != nil {
 				continue
 			}
-			var line bytes.Buffer
-			if err := appendJSON(&line, key); err != nil {
+			sealer, err := newSealer(sealKey)
+			if err != nil {
 				t.Fatal(err)
 			}
-			at := bytes.Index(doc, append([]byte(`{"key":`), line.Bytes()...))
-			if sealed || at < 0 {
-				at = bytes.Index(doc, []byte(bodyStart)) + len(bodyStart) + 2
-			}
-			doc[at] ^= 1
-			if err := os.WriteFile(path, doc, 0o600); err != nil {
+			read, _ := decode(bucket, doc, sealer) // it may be damaged elsewhere already
+			number := max(slices.Index(slices.Sorted(maps.Keys(read.records)), key), 0)
+			lines := bytes.SplitAfter(doc, []byte("\n"))
+			lines[2+number][0] ^= 1
+			if err := os.WriteFile(path, bytes.Join(lines, nil), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			hit = true
