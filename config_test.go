@@ -484,8 +484,8 @@ func TestConfig_DeniedIsShownAndRetriedSlowly(t *testing.T) {
 		if err := svc.Status().Config.Err; !errors.Is(err, core.ErrDenied) {
 			t.Errorf("Err is %v", err)
 		}
-		if n := len(svc.Status().Timeline); n != 1 {
-			t.Errorf("%d events, want 1: %v", n, svc.Status().Timeline)
+		if st := svc.Status(); len(st.Timeline) != 2 || st.Events[holdfast.EventDenied] != 1 {
+			t.Errorf("want one event for the refusal and one for the level: %v", st.Timeline)
 		}
 	})
 }

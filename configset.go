@@ -143,6 +143,7 @@ func (c *Config) failed(err error) {
 	c.mu.Lock()
 	defer c.unlock()
 	c.hearing.failed()
+	c.notes = append(c.notes, complaints("config", err, c.err)...)
 	c.inSync, c.err = false, err
 	c.relevelLocked(err)
 }

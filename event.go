@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -23,6 +24,7 @@ const (
 	EventRegistered EventKind = "registered" // peers can see the instance
 	EventLost       EventKind = "lost"       // the registration is gone or can't be confirmed
 	EventConflict   EventKind = "conflict"   // a newer incarnation holds the instance's ID
+	EventDenied     EventKind = "denied"     // a backend answers but refuses until a person acts; what is known stays
 	EventCache      EventKind = "cache"      // the cache store fails, or works again
 	EventPanic      EventKind = "panic"      // a function of the user or of a driver panicked
 )
@@ -43,6 +45,26 @@ type Event struct {
 	Detail string
 	// Err is why, nil when things got better.
 	Err error
+}
+
+// complaints are the events that err deserves after before: what no retry heals
+// is told once, and again only after something else was wrong.
+func complaints(part string, err, before error) []Event {
+	var events []Event
+	for _, loud := range []struct {
+		is     error
+		kind   EventKind
+		detail string
+	}{
+		{errDriverPanic, EventPanic, "the driver is called again"},
+		{core.ErrDenied, EventDenied, "the backend refuses until a person acts; it is asked again each minute"},
+		{core.ErrInvalid, EventDenied, "the backend can never answer what it is asked"},
+	} {
+		if errors.Is(err, loud.is) && !errors.Is(before, loud.is) {
+			events = append(events, Event{Kind: loud.kind, Part: part, Err: err, Detail: loud.detail})
+		}
+	}
+	return events
 }
 
 // timelineLength is how many events are remembered.
@@ -108,7 +130,7 @@ func severity(e Event) slog.Level {
 		return slog.LevelWarn
 	case EventRegistered, EventAccepted, EventReleased:
 		return slog.LevelInfo
-	case EventRefused, EventConflict, EventPanic:
+	case EventRefused, EventConflict, EventDenied, EventPanic:
 		return slog.LevelError
 	case EventCache:
 		if e.Err == nil {

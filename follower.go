@@ -125,6 +125,9 @@ func (f *follower[V]) watchOnce(ctx context.Context, after core.Revision) (inSyn
 	}
 	for u, err := range f.watch(ctx, after) {
 		if err != nil {
+			if errors.Is(context.Cause(ctx), errResync) {
+				err = errResync // also from a driver that returned ctx.Err()
+			}
 			return inSync, err
 		}
 		inSync = true

@@ -47,9 +47,7 @@ func (m *membership) watchHold() {
 		}
 		var due <-chan time.Time
 		if ok {
-			t := time.NewTimer(d)
-			defer t.Stop()
-			due = t.C
+			due = time.After(d)
 		}
 		select {
 		case <-due:

@@ -2,7 +2,6 @@ package holdfast
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -104,7 +103,7 @@ func (m *membership) failed(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.hearing.failed()
-	m.complain(err)
+	m.events = append(m.events, complaints(m.endpoints.part(), err, m.now.err)...)
 	m.outOfSync(err, time.Now())
 	m.publish()
 }
@@ -233,23 +232,6 @@ func (m *membership) sayEmpty() {
 	if m.now.level == core.Empty && m.looked && m.now.err != nil && !m.saidEmpty {
 		m.saidEmpty = true
 		m.event(Event{Kind: EventLevel, To: core.Empty, Err: m.now.err, Detail: "the backend fails and the cache holds nothing"})
-	}
-}
-
-// complain records what heals by no retry, once.
-func (m *membership) complain(err error) {
-	for _, loud := range []struct {
-		is     error
-		kind   EventKind
-		detail string
-	}{
-		{errDriverPanic, EventPanic, ""},
-		{core.ErrDenied, EventRefused, "the backend refuses until a person acts; what is known stays"},
-		{core.ErrInvalid, EventRefused, "the backend can never answer this; what is known stays"},
-	} {
-		if errors.Is(err, loud.is) && !errors.Is(m.now.err, loud.is) {
-			m.event(Event{Kind: loud.kind, Err: err, Detail: loud.detail})
-		}
 	}
 }
 
