@@ -124,7 +124,7 @@ func (r *run[V]) wantBad(bad map[string]error, mark string, keys ...string) {
 // oddNames are names that a driver has to escape somewhere.
 func oddNames(longest int) []string {
 	return []string{
-		"../up", "..", ".", "a/../../b", "/leading", "trailing/", "a//b", "%2F", "a%2Fb", "a%", "%00",
+		"../up", "up", "..", ".", "a/../../b", "/leading", "leading", "trailing/", "trailing", "a//b", "a/b", "A/b", "%2F", "a%2Fb", "a%", "%00",
 		"nul\x00inside", "line\nbreak", "tab\t", " ", "space inside ", "ünïcödé/键", "emoji 🐙", "quote\"s'`", "back\\slash",
 		"a?b=c&d#e", "*", "[a-z]", "{x}", "$HOME", "a:b", "con", "\x7f", "\u202ereversed", strings.Repeat("long", longest/4),
 	}
