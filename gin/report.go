@@ -1,0 +1,155 @@
+package holdfastgin
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/core"
+)
+
+// condition is the status of a whole or of a part.
+type condition string
+
+const (
+	up   condition = "UP"
+	down condition = "DOWN"
+)
+
+// report is the body of every health endpoint.
+type report struct {
+	Status   condition         `json:"status"`
+	Degraded bool              `json:"degraded,omitempty"`
+	Reasons  []string          `json:"reasons,omitempty"`
+	Details  map[string]detail `json:"details,omitempty"`
+}
+
+// detail is one part of a report.
+type detail struct {
+	Status   condition  `json:"status"`
+	Degraded bool       `json:"degraded,omitempty"`
+	Level    string     `json:"level,omitempty"`
+	State    string     `json:"state,omitempty"`
+	Age      *float64   `json:"age,omitempty"` // seconds
+	Since    *time.Time `json:"since,omitempty"`
+	Reasons  []string   `json:"reasons,omitempty"`
+	// Instances and Up count those of endpoints.
+	Instances *int `json:"instances,omitempty"`
+	Up        *int `json:"up,omitempty"`
+}
+
+// details describes each part of a service. It never holds a configuration value,
+// and texts of errors only for who is authorized.
+func details(st holdfast.Status, o MountOptions, authorized bool) map[string]detail {
+	all := make(map[string]detail)
+	if c := st.Config; c.Origin != "" {
+		d := levelled(c.Level, c.Age, c.Since, o.against("config", c.Level, c.Age))
+		d.explain(authorized, c.Err)
+		if c.Held > 0 {
+			d.note(fmt.Sprintf("%d keys are held that a list lacked", c.Held))
+		}
+		if len(c.Bad) > 0 {
+			d.note(fmt.Sprintf("%d keys can't be read", len(c.Bad)))
+		}
+		all["config"] = d
+		for _, v := range c.Values {
+			d := levelled(v.Level, v.Age, v.Since, nil)
+			if v.Err != nil {
+				d.note("the newest value was refused")
+				d.explain(authorized, v.Err)
+			}
+			all["config:"+v.Path] = d
+		}
+	}
+	for _, e := range st.Endpoints {
+		d := levelled(e.Level, e.Age, e.Since, o.against(endpointsName(e), e.Level, e.Age))
+		d.explain(authorized, e.Err)
+		if len(e.Held) > 0 {
+			d.note(fmt.Sprintf("%d instances are held that the backend lacks", len(e.Held)))
+		}
+		d.Instances, d.Up = &e.Instances, &e.Up
+		all[endpointsName(e)] = d
+	}
+	for _, a := range st.Announcements {
+		d := detail{Status: up, State: a.State.String(), Since: moment(a.Since)}
+		if a.State != holdfast.StateRegistered && a.State != holdfast.StateClosed {
+			d.note("peers may not see it")
+		}
+		d.explain(authorized, a.Err)
+		all["announcement:"+a.Instance.ID] = d
+	}
+	if c := st.Cache; c.Err != nil || !c.LastWrite.IsZero() || c.Pending > 0 {
+		d := detail{Status: up, Since: moment(c.Since)}
+		if c.Err != nil {
+			d.note("the cache store fails; memory alone serves")
+			d.explain(authorized, c.Err)
+		}
+		all["cache"] = d
+	}
+	return all
+}
+
+// levelled is the detail of a part that has a level.
+func levelled(level core.Level, age time.Duration, since time.Time, against []string) detail {
+	seconds := math.Round(age.Seconds()*1000) / 1000
+	d := detail{
+		Status: up, Degraded: !level.AtLeast(core.Live), Level: level.String(),
+		Age: &seconds, Since: moment(since), Reasons: against,
+	}
+	if len(against) > 0 {
+		d.Status = down
+	}
+	return d
+}
+
+// note says why a part is degraded.
+func (d *detail) note(reason string) {
+	d.Degraded = true
+	d.Reasons = append(d.Reasons, reason)
+}
+
+// explain adds an error, as its kind for strangers.
+func (d *detail) explain(authorized bool, err error) {
+	if err == nil {
+		return
+	}
+	if authorized {
+		d.Reasons = append(d.Reasons, err.Error())
+		return
+	}
+	if k := kindOf(err); !slices.Contains(d.Reasons, k) {
+		d.Reasons = append(d.Reasons, k)
+	}
+}
+
+// kindOf names what kind of error it is, which tells nothing of where and what.
+func kindOf(err error) string {
+	for _, kind := range []error{
+		core.ErrDenied, core.ErrConflict, core.ErrThrottled, core.ErrCorrupt, core.ErrInvalid,
+		core.ErrRevisionGone, core.ErrClosed, core.ErrUnavailable, core.ErrNotFound,
+	} {
+		if errors.Is(err, kind) {
+			return kind.Error()
+		}
+	}
+	return "error"
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func lifecycleDetail(st LifecycleStatus) detail {
+	d := detail{Status: up, State: st.Phase.String(), Since: moment(st.Since)}
+	if st.Phase != PhaseReady {
+		d.Status = down
+	}
+	return d
+}

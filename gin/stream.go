@@ -1,0 +1,50 @@
+package holdfastgin
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Stream marks a route whose responses never end by themselves: the contexts of
+// its requests (c.Request.Context()) are cancelled as soon as the server accepts
+// nothing new, and not only when the time for requests under way is nearly over.
+// Requests that accept text/event-stream or ask for an upgrade (WebSocket) are
+// recognised without it. By a server that has no [Lifecycle] it does nothing.
+func Stream() gin.HandlerFunc {
+	return func(c *gin.Context) {
+		l := lifecycleOf(c.Request.Context())
+		if l == nil {
+			return
+		}
+		ctx, cancel := l.streamContext(c.Request.Context())
+		defer cancel()
+		c.Request = c.Request.WithContext(ctx)
+		c.Next()
+	}
+}
+
+// streams reports whether a request is for something without an end.
+func streams(r *http.Request) bool {
+	if r.Header["Upgrade"] != nil {
+		return true
+	}
+	for _, accept := range r.Header["Accept"] {
+		if strings.Contains(accept, "text/event-stream") {
+			return true
+		}
+	}
+	return false
+}
+
+// streamContext is a request's ctx that ends with the streams.
+func (l *Lifecycle) streamContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(l.streams, func() { cancel(errStreamsEnd) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
