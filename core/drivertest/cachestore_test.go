@@ -190,7 +190,9 @@ func TestCacheStore_CatchesBrokenStores(t *testing.T) {
 			s.get = func(ctx context.Context, bucket, key string) (core.Record, error) {
 				return s.Store.Get(ctx, clean(bucket), key)
 			}
-			s.all = func(ctx context.Context, bucket string) iter.Seq2[core.Record, error] { return s.Store.All(ctx, clean(bucket)) }
+			s.all = func(ctx context.Context, bucket string) iter.Seq2[core.Record, error] {
+				return s.Store.All(ctx, clean(bucket))
+			}
 		}},
 		{"makes text of values", []string{"AnyBytesAreAValue"}, func(s *brokenStore) {
 			s.write = func(ctx context.Context, bucket string, b core.Batch) error {
