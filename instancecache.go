@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/holdfast-go/holdfast/core"
 )
@@ -62,8 +63,8 @@ func (c *instanceCache) save(r *roster) {
 
 func appendRecord(to []core.Record, in *core.Instance, rev core.Revision, now time.Time) []core.Record {
 	value, err := seal(in)
-	if err != nil {
-		return to // an admitted instance has a JSON form
+	if err != nil || !utf8.ValidString(in.ID) {
+		return to // JSON can't carry it, and what came back would be another instance
 	}
 	return append(to, core.Record{Key: cacheKey(in.ID), Value: value, Revision: rev, SavedAt: now})
 }
