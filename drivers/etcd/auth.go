@@ -74,6 +74,11 @@ func (a *auth) expired(err error) bool {
 		oneOf(etcdError(err), rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision, rpctypes.ErrUserEmpty)
 }
 
+// hopeless reports whether err refuses a token for which no other can be fetched.
+func (a *auth) hopeless(err error) bool {
+	return a != nil && a.static != "" && oneOf(err, rpctypes.ErrInvalidAuthToken)
+}
+
 // forget drops the token if err says that it is not valid (any more).
 func (a *auth) forget(err error) bool {
 	if a == nil {

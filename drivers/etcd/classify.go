@@ -44,6 +44,9 @@ func (c *Client) fail(ctx context.Context, op, key string, err error) error {
 	}
 	if known != nil {
 		err = known
+		if c.auth.hopeless(known) {
+			k = core.ErrDenied
+		}
 	}
 	return &core.Error{Driver: driver, Op: op, Key: key, Kind: k, Err: err}
 }

@@ -28,6 +28,14 @@ func (r *Registry) AwaitLoss(ctx context.Context, reg core.Registration) error {
 }
 
 func (c *Client) awaitLoss(ctx context.Context, own *registration) error {
+	// Watch from now on, then read: what happens after the read is in the watch, and
+	// such a watch is in sync at once, where one from a revision in the past first
+	// has to catch up.
+	w, err := c.openWatch(ctx, own.key, "", 0)
+	if err != nil {
+		return err
+	}
+	defer w.close()
 	kv, revision, err := c.find(ctx, own.key)
 	if err != nil {
 		return err
@@ -35,11 +43,6 @@ func (c *Client) awaitLoss(ctx context.Context, own *registration) error {
 	if err := own.lossOf(kv); err != nil {
 		return err
 	}
-	w, err := c.openWatch(ctx, own.key, "", revision)
-	if err != nil {
-		return err
-	}
-	defer w.close()
 	defer c.registrations.saw(own, 0)
 	c.registrations.saw(own, kv.GetModRevision())
 	for {

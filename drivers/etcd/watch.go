@@ -106,7 +106,7 @@ type watch struct {
 // openWatch begins a watch of [key, end) at the given revision itself, not at the
 // one after it: a watch that waits for a revision yet to come makes the server
 // ignore every request for progress on the stream. The caller drops what is at or
-// below the revision.
+// below the revision. Revision 0 is now.
 func (c *Client) openWatch(ctx context.Context, key, end string, revision int64) (*watch, error) {
 	w, err := c.openWatchOnce(ctx, key, end, revision)
 	if err != nil && c.auth.forget(err) && ctx.Err() == nil {
