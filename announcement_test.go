@@ -242,6 +242,9 @@ func TestUpdate_SeveralWhileARequestIsUnderWayAreWrittenTogether(t *testing.T) {
 			})
 		}
 		updates.Wait()
+		if d := time.Since(start); d > 200*time.Millisecond {
+			t.Errorf("two requests of 100 ms took %v", d)
+		}
 		if n := len(reg.since(start.Add(-1))); n > 2 || a.Status().Instance.Weight != 100 {
 			t.Errorf("%d requests, weight %d; want at most 2, and 100", n, a.Status().Instance.Weight)
 		}

@@ -222,3 +222,44 @@ func TestClose_NothingLateBringsItBack(t *testing.T) {
 		}
 	})
 }
+
+func TestClose_LeavesTimeToDeregisterWhenABeatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		reg := newSpy(b)
+		a := announced(t, reg, AnnounceOptions{TTL: time.Minute, RequestTimeout: 10 * time.Second})
+		reach(t, a, StateRegistered, time.Second)
+		reg.set(func() {
+			reg.onRegister = func(ctx context.Context, _ core.Registration) (error, bool) {
+				<-ctx.Done()
+				return context.Cause(ctx), true
+			}
+		})
+		time.Sleep(21 * time.Second)
+		if err := a.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if _, ok := visible(t, b); ok {
+			t.Error("still listed")
+		}
+	})
+}
+
+func TestClose_SendsNothingOnceTheGateAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		reg := newSpy(b)
+		a := announced(t, reg, AnnounceOptions{Gate: func(ctx context.Context) core.Status {
+			<-ctx.Done()
+			return core.StatusUp
+		}})
+		time.Sleep(time.Second)
+		if err := a.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if n := len(reg.since(time.Time{})); n != 0 {
+			t.Errorf("%d requests were sent after Close", n)
+		}
+	})
+}

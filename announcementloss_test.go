@@ -195,3 +195,79 @@ func TestAnnouncement_HealsAfterTheBackendLostItsData(t *testing.T) {
 		}
 	})
 }
+
+func TestAnnouncement_InConflictStaysSlowThroughAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		reg := newSpy(b)
+		a := announced(t, reg, AnnounceOptions{})
+		reach(t, a, StateRegistered, time.Second)
+		time.Sleep(time.Second)
+		reach(t, announced(t, b.Registry(), AnnounceOptions{}), StateRegistered, time.Second)
+		reach(t, a, StateConflict, time.Second)
+		start := time.Now()
+		b.Cut()
+		time.Sleep(10 * time.Minute)
+		if n := len(reg.since(start)); n < 30 || n > 52 {
+			t.Errorf("%d tries in 40 TTLs, want about one each", n)
+		}
+		if s := a.Status(); s.State != StateConflict || !errors.Is(s.Err, core.ErrUnavailable) {
+			t.Errorf("%v, %v", s.State, s.Err)
+		}
+		wantEvents(t, a, EventRegistered, EventConflict)
+	})
+}
+
+func TestAnnouncement_TakesABeatsWordThatItIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		reg := newSpy(b)
+		a := announced(t, deaf{reg}, AnnounceOptions{})
+		reach(t, a, StateRegistered, time.Second)
+		once := true
+		reg.set(func() {
+			reg.onRegister = func(context.Context, core.Registration) (error, bool) {
+				defer func() { once = false }()
+				return core.ErrNotFound, once
+			}
+		})
+		time.Sleep(6 * time.Second)
+		reach(t, a, StateRegistered, time.Millisecond)
+		wantEvents(t, a, EventRegistered, EventLost, EventRegistered)
+	})
+}
+
+func TestAnnouncement_WithoutASpreadBeatsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		reg := newSpy(b)
+		a := announced(t, reg, AnnounceOptions{RecoverySpread: -1})
+		reach(t, a, StateRegistered, time.Second)
+		time.Sleep(time.Second)
+		start := time.Now()
+		b.Cut()
+		synctest.Wait()
+		if n := len(reg.since(start.Add(-1))); n < 1 {
+			t.Error("no beat at once")
+		}
+		time.Sleep(10 * time.Minute)
+		b.Heal()
+		reach(t, a, StateRegistered, 501*time.Millisecond)
+	})
+}
+
+func TestAnnouncement_RegistersAtOnceWhenItIsRemovedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackend(t)
+		a := announced(t, b.Registry(), AnnounceOptions{})
+		reach(t, a, StateRegistered, time.Second)
+		start := time.Now()
+		for range quickLosses {
+			b.Revoke("orders", "a")
+			synctest.Wait()
+		}
+		if _, ok := visible(t, b); !ok || time.Since(start) != 0 {
+			t.Errorf("peers see it: %v, after %v", ok, time.Since(start))
+		}
+	})
+}

@@ -152,32 +152,71 @@ func TestAnnouncement_RegistersOnceAfterAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend(t)
 		reg := newSpy(b)
+		notice, first := make(chan struct{}), true
+		reg.onAwait = func(context.Context, core.Registration) (error, bool) {
+			if !first {
+				return nil, false
+			}
+			first = false
+			<-notice
+			return core.ErrNotFound, true
+		}
 		a := announced(t, reg, AnnounceOptions{})
 		reach(t, a, StateRegistered, time.Second)
 		// A process that is paused hears nothing and sends nothing: its request is
-		// on the way, and so is the notice of the loss.
+		// on the way, and so is the notice of the loss, which comes late.
 		resume := make(chan struct{})
 		reg.set(func() {
-			reg.onRegister = func(ctx context.Context, r core.Registration) (error, bool) {
-				<-resume
-				return nil, false
-			}
-			reg.onAwait = func(context.Context, core.Registration) (error, bool) { <-resume; return nil, false }
+			reg.onRegister = func(context.Context, core.Registration) (error, bool) { <-resume; return nil, false }
 		})
 		time.Sleep(30 * time.Second)
 		start := time.Now()
 		if _, ok := visible(t, b); ok {
 			t.Fatal("the registration outlived its TTL")
 		}
-		reg.set(func() { reg.onRegister, reg.onAwait = nil, nil })
+		reg.set(func() { reg.onRegister = nil })
 		close(resume)
 		reach(t, a, StateRegistered, 500*time.Millisecond)
+		close(notice)
 		time.Sleep(4 * time.Second)
-		if n := len(reg.since(start)); n > 2 {
-			t.Errorf("%d requests after the pause, want one or two", n)
+		if n := len(reg.since(start)); n > 1 {
+			t.Errorf("%d requests after the pause, want at most the one after the late one", n)
 		}
 		wantEvents(t, a, EventRegistered, EventLost, EventRegistered)
+		b.Revoke("orders", "a")
+		synctest.Wait()
+		if _, ok := visible(t, b); !ok {
+			t.Error("a loss after the pause is not noticed")
+		}
 	})
+}
+
+func TestRetryIn_KeepsItsCaps(t *testing.T) {
+	a := &Announcement{pace: pace{spread: 1500 * time.Millisecond}, status: AnnouncementStatus{TTL: 15 * time.Second}}
+	hung := &core.Error{Kind: core.ErrUnavailable, Err: errRequestTimeout}
+	for name, c := range map[string]struct {
+		err        error
+		registered bool
+		min, max   time.Duration
+	}{
+		"unavailable":             {core.ErrUnavailable, false, 0, 1500 * time.Millisecond},
+		"unavailable, registered": {core.ErrUnavailable, true, 0, 1500 * time.Millisecond},
+		"hung":                    {hung, true, 0, 500 * time.Millisecond},
+		"throttled":               {core.ErrThrottled, false, time.Second, 31 * time.Second},
+		"throttled, registered":   {core.ErrThrottled, true, time.Second, 5 * time.Second},
+		"denied":                  {core.ErrDenied, true, 30 * time.Second, 60 * time.Second},
+	} {
+		var longest time.Duration
+		for n := range 2000 {
+			d := a.retryIn(n/100, c.err, c.registered)
+			if longest = max(longest, d); d < c.min || d > c.max {
+				t.Fatalf("%s: try %d waits %v, want %v to %v", name, n/100, d, c.min, c.max)
+			}
+		}
+		if longest < c.max*9/10 {
+			t.Errorf("%s: the longest of 2000 waits is %v, the jitter goes up to %v", name, longest, c.max)
+		}
+	}
 }
 
 func TestAnnouncement_AnswersRefusalsSlowlyAndVisibly(t *testing.T) {
