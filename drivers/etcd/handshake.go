@@ -60,6 +60,10 @@ func (h *handshaker) ClientHandshake(ctx context.Context, authority string, raw 
 	if err != nil {
 		h.logger.WarnContext(ctx, "etcd: TLS files can't be read; the last good ones stay in use", "error", err)
 	}
+	if config.ServerName != "" {
+		// gRPC overwrites the config's name by the endpoint's.
+		authority = config.ServerName
+	}
 	conn, info, err := credentials.NewTLS(config).ClientHandshake(ctx, authority, raw)
 	if err != nil {
 		if refusal(err) {

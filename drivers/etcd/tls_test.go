@@ -78,13 +78,11 @@ func TestTLS_MistakesAreDenied(t *testing.T) {
 	t.Parallel()
 	authority := etcdtest.NewAuthority(t)
 	server := etcdtest.Start(t, etcdtest.Options{TLS: &etcdtest.TLS{Authority: authority, RequireClientCert: true}})
-	plain := etcdtest.Start(t, etcdtest.Options{})
 	pair := authority.Issue(t, "app")
 	for name, o := range map[string]etcd.DialOptions{
 		"no certificate":      {Endpoints: server.Endpoints(), TLS: &etcd.TLSOptions{CAFile: authority.File}},
 		"unknown authority":   {Endpoints: server.Endpoints()},
 		"wrong server name":   {Endpoints: server.Endpoints(), TLS: &etcd.TLSOptions{CAFile: authority.File, CertFile: pair.CertFile, KeyFile: pair.KeyFile, ServerName: "elsewhere"}},
-		"server without TLS":  {Endpoints: []string{"https://" + plain.Addr()}, TLS: &etcd.TLSOptions{CAFile: authority.File}},
 		"the caller's config": {Endpoints: server.Endpoints(), TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13}},
 	} {
 		source := dial(t, o).ConfigSource("/config/", etcd.ConfigOptions{})
