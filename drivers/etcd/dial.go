@@ -28,6 +28,13 @@ const (
 	keepaliveTimeout  = 3 * time.Second
 )
 
+// The windows of HTTP/2. Of what a list does not read at once no more than that
+// waits in memory.
+const (
+	streamWindow = 4 << 20
+	connWindow   = 8 << 20
+)
+
 // DialOptions say where the cluster is and how to talk to it. Endpoints is
 // required; the zero value of everything else works.
 type DialOptions struct {
@@ -94,6 +101,9 @@ func Dial(options DialOptions) (*Client, error) {
 			MinConnectTimeout: minConnectTimeout,
 		}),
 		grpc.WithStatsHandler(seen),
+		// A fixed window: gRPC's own estimate costs a ping for nearly every event.
+		grpc.WithInitialWindowSize(streamWindow),
+		grpc.WithInitialConnWindowSize(connWindow),
 	}
 	var login *auth
 	if options.Username != "" || options.Token != "" {
