@@ -14,6 +14,7 @@ type (
 // brokenRegistry is a registry with some of its methods replaced.
 type brokenRegistry struct {
 	core.Registry
+	over                            <-chan struct{} // when the case is
 	register, deregister, awaitLoss writeFunc
 	discover                        func(context.Context, string) (instanceSnap, error)
 }

@@ -282,6 +282,13 @@ func TestConfigSource_CatchesBrokenDrivers(t *testing.T) {
 				return snap, err
 			}
 		}},
+		{"conceals that it asked a replica", []string{"ListIsAReplicaWithoutQuorum"}, func(_ testing.TB, _ drivertest.ConfigArea, s *brokenSource) {
+			s.load = func(ctx context.Context) (configSnap, error) {
+				snap, err := s.ConfigSource.Load(ctx)
+				snap.Replica = false
+				return snap, err
+			}
+		}},
 		{"keeps ghosts", []string{"ListShowsTheTruthAfterAnOutage"}, func(_ testing.TB, _ drivertest.ConfigArea, s *brokenSource) {
 			ghosts := map[string][]byte{}
 			s.load = func(ctx context.Context) (configSnap, error) {

@@ -29,8 +29,13 @@ type Faults struct {
 	// begun before may go on.
 	Deny func(t testing.TB)
 
-	// Heal undoes Cut, Silence and Deny. It returns when a new client would be
-	// served. It must be there if any of the three is.
+	// LoseQuorum leaves the clients of the area with a backend that answers reads
+	// from a member without quorum, and nothing else, until Heal. Nil if the backend
+	// has no such reads. The rest of an ensemble that was stopped does.
+	LoseQuorum func(t testing.TB)
+
+	// Heal undoes Cut, Silence, Deny and LoseQuorum. It returns when a new client
+	// would be served. It must be there if any of them is.
 	Heal func(t testing.TB)
 
 	// Compact makes the backend forget how it came to its present state, so that no

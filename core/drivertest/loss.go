@@ -136,8 +136,17 @@ func lossWhenSilent(r *registryRun) {
 
 func lossEndsWithCause(r *registryRun) {
 	c := r.client()
-	r.discover(c, service)
 	_, v := r.registered(c)
+	r.endsWithCause(v)
+	// What the client needs for any watch is there by now.
+	base := goroutines()
+	_, v = r.registered(c)
+	r.endsWithCause(v)
+	r.nothingLeft("after AwaitLoss had returned", base, releaseBound+slack)
+}
+
+func (r *registryRun) endsWithCause(v vigil) {
+	r.Helper()
 	v.cancel(errCallers)
 	over := time.NewTimer(releaseBound + slack)
 	defer over.Stop()

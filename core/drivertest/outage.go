@@ -22,6 +22,10 @@ func outageChecks[V any]() []check[*run[V]] {
 		{name: "ListKeepsItsDeadlineWhenSilent", rule: ruleDeadline, run: listKeepsDeadline[V], missing: noSilence},
 		{name: "ListReturnsTheCause", rule: ruleCancel, run: listReturnsCause[V]},
 		{name: "DeniedIsDenied", rule: ruleDenied, run: denied[V], missing: noDeny},
+		{
+			name: "ListIsAReplicaWithoutQuorum", rule: ruleReplica, run: replicaWithoutQuorum[V],
+			missing: lacks(func(r *run[V]) bool { return r.faults.LoseQuorum == nil }, "the harness has no LoseQuorum"),
+		},
 		{name: "ListShowsTheTruthAfterAnOutage", rule: ruleRecover, run: truthAfterOutage[V], missing: noCut},
 	}
 }
@@ -149,6 +153,33 @@ func denied[V any](r *run[V]) {
 	r.wantKind("watch", r.ends(o, max(r.patience, 2*r.heartbeat), "the backend refuses"), core.ErrDenied)
 	r.faults.Heal(r.base)
 	r.listAgain(c)
+}
+
+func replicaWithoutQuorum[V any](r *run[V]) {
+	c := r.open()
+	want := map[string]int{"a": 1, "b": 2}
+	r.put(want)
+	from := r.list(c)
+	o := r.observe(c, from)
+	r.inSync(o)
+	r.faults.LoseQuorum(r.base)
+	r.wantKind("watch that lost its quorum", r.ends(o, 2*r.heartbeat+slack, "there is no quorum"), core.ErrUnavailable)
+
+	ctx, cancel := context.WithTimeout(r.base.Context(), r.patience)
+	defer cancel()
+	s, err := c.list(ctx)
+	if err != nil {
+		r.Fatalf("list without quorum failed: %v", err)
+	}
+	if !s.Replica {
+		r.Errorf("a list that was answered without quorum does not say so")
+	}
+	// A member may lag behind, but it was in sync and nothing was written since.
+	r.wantSet("list without quorum", s.Items, want)
+	r.wantKind("watch begun without quorum", r.ends(r.observe(c, from), 2*r.heartbeat+slack, "there is no quorum"), core.ErrUnavailable)
+
+	r.faults.Heal(r.base)
+	r.wantSet("list after the quorum was back", r.listAgain(c).Items, want)
 }
 
 func truthAfterOutage[V any](r *run[V]) {

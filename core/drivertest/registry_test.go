@@ -25,7 +25,7 @@ func registryHarness(f func(area drivertest.RegistryArea, r *brokenRegistry)) dr
 		client := area.Client
 		area.Client = func(t testing.TB) (core.Registry, func()) {
 			good, stop := client(t)
-			r := &brokenRegistry{Registry: good}
+			r := &brokenRegistry{Registry: good, over: t.Context().Done()}
 			f(area, r)
 			return r, stop
 		}
@@ -179,6 +179,12 @@ func TestRegistry_CatchesBrokenDrivers(t *testing.T) {
 				}
 			},
 		},
+		{"leaves a goroutine behind", []string{"LossEndsWithTheCause"}, func(_ drivertest.RegistryArea, r *brokenRegistry) {
+			r.awaitLoss = func(ctx context.Context, reg core.Registration) error {
+				go func() { <-r.over }()
+				return r.Registry.(core.LossAwaiter).AwaitLoss(ctx, reg)
+			}
+		}},
 		{"takes anything for a loss", []string{"LossByRemoval", "LossWhenCut"}, func(_ drivertest.RegistryArea, r *brokenRegistry) {
 			r.awaitLoss = func(context.Context, core.Registration) error { return core.ErrNotFound }
 		}},

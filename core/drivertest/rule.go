@@ -34,6 +34,7 @@ const (
 	ruleDeadline  = "when the deadline of ctx passed while the backend was silent, a call returns an *Error of kind ErrUnavailable whose Err is context.Cause(ctx)"
 	ruleCallCut   = "a call that can't reach the backend fails with ErrUnavailable, before its deadline or at it"
 	ruleDenied    = "ErrDenied: the backend answers but refuses until a person acts"
+	ruleReplica   = "a list spends at most half of ctx's remaining time on a consistent read, and the rest on a read without quorum, whose answer is a Replica; a watch without quorum ends with ErrUnavailable"
 	ruleRecover   = "after any end of a watch a new list shows the truth, and a watch goes on from there"
 	ruleRegister  = "Register returns nil only when peers can see exactly this instance"
 	ruleRefresh   = "Register is an idempotent upsert that keeps the instance visible when it is called again before the TTL ends"

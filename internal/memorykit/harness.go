@@ -99,11 +99,12 @@ func configArea(b *memory.Backend) drivertest.ConfigArea {
 
 func faults(b *memory.Backend) drivertest.Faults {
 	return drivertest.Faults{
-		Cut:     func(testing.TB) { b.Cut() },
-		Silence: func(testing.TB) { b.Silence() },
-		Deny:    func(testing.TB) { b.Refuse(core.ErrDenied) },
-		Heal:    func(testing.TB) { b.Heal() },
-		Compact: func(testing.TB) { b.Compact() },
+		Cut:        func(testing.TB) { b.Cut() },
+		Silence:    func(testing.TB) { b.Silence() },
+		Deny:       func(testing.TB) { b.Refuse(core.ErrDenied) },
+		LoseQuorum: func(testing.TB) { b.LoseQuorum() },
+		Heal:       func(testing.TB) { b.Heal() },
+		Compact:    func(testing.TB) { b.Compact() },
 		Wipe: func(_ testing.TB, past core.Revision) {
 			b.Wipe()
 			b.Advance(past)
