@@ -158,6 +158,8 @@ func TestHold_CountsOnlyWhoIsUpAndPresent(t *testing.T) {
 		reg.lose()
 		reg.heal(peers("g h i j")...)
 		wantKnown(t, e, "d e f g h i j", "d e f", core.Live)
+		reg.step(core.Update[core.Instance]{Delete: []string{"d"}, Revision: "3"})
+		wantKnown(t, e, "d e f g h i j", "d e f", core.Live)
 		// Three of the four that are left are most of them, however many are held.
 		reg.step(core.Update[core.Instance]{Delete: strings.Fields("h i j d unknown"), Revision: "3"})
 		wantKnown(t, e, "d e f g h i j", "d e f h i j", core.Live)
