@@ -299,8 +299,6 @@ func (a *Announcement) resolve(version uint64, err error) {
 
 // gatePanicked reports a panic of the user's gate, once per run of them.
 func (a *Announcement) gatePanicked(v any) {
-	a.journal.record(Event{
-		Kind: EventPanic, Part: a.part, Key: a.id,
-		Detail: "the health gate panicked, which counts as down", Err: fmt.Errorf("panic: %v", v),
-	})
+	p := newPanicked("the health gate", v)
+	a.journal.record(Event{Kind: EventPanic, Part: a.part, Key: a.id, Err: p, Detail: "that counts as down\n" + p.stack})
 }

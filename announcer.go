@@ -146,8 +146,9 @@ func (n *announcer) confirm(b beat) {
 
 // fail takes a try that did not.
 func (n *announcer) fail(b beat) {
-	if errors.Is(b.err, errDriverPanic) && !errors.Is(n.last, errDriverPanic) {
-		n.journal.record(Event{Kind: EventPanic, Part: n.part, Key: n.id, Detail: "the driver panicked", Err: b.err})
+	for _, e := range complaints(n.part, b.err, n.last) {
+		e.Key = n.id
+		n.journal.record(e)
 	}
 	n.last = b.err
 	n.mu.Lock()
@@ -155,7 +156,7 @@ func (n *announcer) fail(b beat) {
 	n.mu.Unlock()
 	// What a conflict or a loss is, an event says; and most failures while it is
 	// registered are over before anybody could see one.
-	if n.state != StateConflict && (refused(b.err) || n.state == StatePending) && !errors.Is(b.err, core.ErrConflict) {
+	if n.state == StatePending && !refused(b.err) && !errors.Is(b.err, core.ErrConflict) {
 		n.complain("not registered", b.err)
 	}
 }

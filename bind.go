@@ -43,7 +43,7 @@ func BindWith[T any](c *Config, path string, def T, opts BindOptions[T]) (*Value
 	if err := bindable[T](c, path); err != nil {
 		return nil, fmt.Errorf("holdfast: bind %q: %w", path, err)
 	}
-	if err := c.validate(&def); err != nil {
+	if err := shielded("validating", func() error { return c.validate(&def) }); err != nil {
 		return nil, fmt.Errorf("holdfast: bind %q: %w: the default is refused by its own validation: %w", path, core.ErrInvalid, err)
 	}
 	if opts.AcceptTimeout <= 0 {
@@ -53,20 +53,16 @@ func BindWith[T any](c *Config, path string, def T, opts BindOptions[T]) (*Value
 	v.current.Store(&def)
 	v.binding = &binding{
 		config: c, path: path, since: time.Now(), raw: make(map[string]rawValue),
-		fresh: func() any { d := def; return &d },
-		equal: func(to any) bool { return reflect.DeepEqual(v.current.Load(), to) },
-		accept: func(ctx context.Context, now any) error {
-			if opts.Accept == nil {
-				return nil
-			}
-			ctx, cancel := context.WithTimeout(ctx, opts.AcceptTimeout)
-			defer cancel()
-			return opts.Accept(ctx, *v.current.Load(), *now.(*T))
-		},
+		fresh:         func() any { d := def; return &d },
+		equal:         func(to any) bool { return reflect.DeepEqual(v.current.Load(), to) },
+		acceptTimeout: opts.AcceptTimeout,
 		publish: func(now any) {
 			v.current.Store(now.(*T))
 			v.subs.tell()
 		},
+	}
+	if opts.Accept != nil {
+		v.binding.accept = func(ctx context.Context, now any) error { return opts.Accept(ctx, *v.current.Load(), *now.(*T)) }
 	}
 	if err := c.attach(v.binding); err != nil {
 		return nil, fmt.Errorf("holdfast: bind %q: %w", path, err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -19,10 +18,12 @@ import (
 type binding struct {
 	config  *Config
 	path    string
-	fresh   func() any        // a *T that holds the default
-	equal   func(to any) bool // whether the value served is the same
-	accept  func(ctx context.Context, now any) error
+	fresh   func() any                               // a *T that holds the default
+	equal   func(to any) bool                        // whether the value served is the same
+	accept  func(ctx context.Context, now any) error // nil if nothing has to be proven
 	publish func(now any)
+
+	acceptTimeout time.Duration
 
 	evaluating sync.Mutex // one evaluation at a time
 
@@ -112,12 +113,9 @@ func (b *binding) fromSource(ctx context.Context, in input) bool {
 	if refusal != nil && sameKeys(refusal, in.raw) {
 		return from != core.None
 	}
-	now := b.fresh()
-	found, err := decode(b.path, in.raw, now)
-	if err == nil && found {
-		if err = b.config.validate(now); err == nil && !b.equal(now) {
-			err = b.ask(ctx, now)
-		}
+	now, found, err := b.read(in.raw)
+	if err == nil && found && b.accept != nil && !b.equal(now) {
+		err = b.ask(ctx, now)
 	}
 	if err == nil && in.bad != nil && !found {
 		err = in.bad
@@ -144,11 +142,7 @@ func (b *binding) fromCache(in input) {
 	if in.record == nil || (from != core.None && (from != core.Default || in.listed)) {
 		return
 	}
-	now := b.fresh()
-	found, err := decode(b.path, in.record.keys, now)
-	if err == nil {
-		err = b.config.validate(now)
-	}
+	now, found, err := b.read(in.record.keys)
 	switch {
 	case err != nil:
 		b.refuse(nil, fmt.Errorf("the cached value: %w", err))
@@ -158,16 +152,36 @@ func (b *binding) fromCache(in input) {
 	}
 }
 
-// ask lets the user's hook prove the value.
-func (b *binding) ask(ctx context.Context, now any) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = panicError("Accept", r)
-			b.config.jrnl.record(Event{Kind: EventPanic, Part: "config", Key: b.path, Err: err, Detail: string(debug.Stack())})
+// read makes a value of raw keys, validated.
+func (b *binding) read(raw map[string][]byte) (now any, found bool, err error) {
+	now = b.fresh()
+	err = shielded("decoding or validating", func() (err error) {
+		if found, err = decode(b.path, raw, now); err == nil && found {
+			err = b.config.validate(now)
 		}
-	}()
-	return b.accept(ctx, now)
+		return err
+	})
+	return now, found, err
 }
+
+// ask lets the user's hook prove the value. A hook that does not heed its ctx is
+// left behind: Close awaits it.
+func (b *binding) ask(ctx context.Context, now any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.acceptTimeout, errNotProven)
+	defer cancel()
+	proven := make(chan error, 1)
+	if !b.config.spawn(func() { proven <- shielded("Accept", func() error { return b.accept(ctx, now) }) }) {
+		return core.ErrClosed
+	}
+	select {
+	case err := <-proven:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+var errNotProven = errors.New("the Accept function did not answer in time")
 
 func (b *binding) state() (from core.Level, accepted, refusal map[string][]byte) {
 	b.config.mu.Lock()
@@ -206,6 +220,9 @@ func (b *binding) refuse(raw map[string][]byte, err error) {
 	b.refusal, b.err = raw, err
 	b.refused++
 	c.mu.Unlock()
+	if p, ok := errors.AsType[*panicked](err); ok {
+		c.jrnl.record(Event{Kind: EventPanic, Part: "config", Key: b.path, Err: err, Detail: p.stack})
+	}
 	c.jrnl.record(Event{Kind: EventRefused, Part: "config", Key: b.path, Err: err, Detail: "the last good value stays"})
 }
 
@@ -290,13 +307,4 @@ func since(t time.Time) time.Duration {
 
 func sameKeys(a, b map[string][]byte) bool {
 	return a != nil && maps.EqualFunc(a, b, bytes.Equal)
-}
-
-// panicError describes a panic of a user's function without quoting what it
-// panicked with, which may hold a value.
-func panicError(where string, r any) error {
-	if err, ok := r.(interface{ RuntimeError() }); ok {
-		return fmt.Errorf("%s panicked: %v", where, err)
-	}
-	return fmt.Errorf("%s panicked with a %T", where, r)
 }

@@ -545,6 +545,8 @@ func TestBindWith_AcceptProvesAValueFirst(t *testing.T) {
 		w.put("password", "first")
 		svc := w.start()
 		defer closeService(t, svc)
+		release := make(chan struct{})
+		defer close(release)
 		var calls atomic.Int32
 		works := "first"
 		v, err := holdfast.BindWith(svc.Config(), "password", "", holdfast.BindOptions[string]{
@@ -555,6 +557,8 @@ func TestBindWith_AcceptProvesAValueFirst(t *testing.T) {
 					return nil
 				case "panics":
 					panic(now)
+				case "hangs":
+					<-release
 				}
 				return errors.New("login failed")
 			},
@@ -577,6 +581,16 @@ func TestBindWith_AcceptProvesAValueFirst(t *testing.T) {
 		settle()
 		if n := calls.Load(); n != 3 {
 			t.Errorf("Accept was asked %d times, want 3: once per value", n)
+		}
+		if n := svc.Status().Events[holdfast.EventPanic]; n != 1 {
+			t.Errorf("%d panics recorded, want 1", n)
+		}
+		w.put("password", "hangs")
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		wantValue(t, v, "first", core.Live)
+		if err := v.Status().Err; err == nil || !strings.Contains(err.Error(), "in time") {
+			t.Errorf("Err after a hook that hangs: %v", err)
 		}
 		works = "third"
 		w.put("password", "third")

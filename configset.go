@@ -25,8 +25,8 @@ func (c *Config) listed(s core.Snapshot[[]byte], again bool) {
 		if c.inSync = c.hearing.listed(); c.inSync {
 			c.err = nil
 		}
-	} else if !c.answered {
-		c.lastSync = time.Now()
+	} else {
+		c.lastSync, c.err = time.Now(), errNoQuorum
 	}
 	c.revision = s.Revision
 	first := !c.answered

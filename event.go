@@ -51,17 +51,20 @@ type Event struct {
 // is told once, and again only after something else was wrong.
 func complaints(part string, err, before error) []Event {
 	var events []Event
+	if p, ok := errors.AsType[*panicked](err); ok {
+		if _, again := errors.AsType[*panicked](before); !again {
+			events = append(events, Event{Kind: EventPanic, Part: part, Err: err, Detail: "it is called again\n" + p.stack})
+		}
+	}
 	for _, loud := range []struct {
 		is     error
-		kind   EventKind
 		detail string
 	}{
-		{errDriverPanic, EventPanic, "the driver is called again"},
-		{core.ErrDenied, EventDenied, "the backend refuses until a person acts; it is asked again each minute"},
-		{core.ErrInvalid, EventDenied, "the backend can never answer what it is asked"},
+		{core.ErrDenied, "the backend refuses until a person acts; it is asked again each minute"},
+		{core.ErrInvalid, "the backend can never answer what it is asked"},
 	} {
 		if errors.Is(err, loud.is) && !errors.Is(before, loud.is) {
-			events = append(events, Event{Kind: loud.kind, Part: part, Err: err, Detail: loud.detail})
+			events = append(events, Event{Kind: EventDenied, Part: part, Err: err, Detail: loud.detail})
 		}
 	}
 	return events

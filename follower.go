@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"runtime/debug"
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -134,14 +133,4 @@ func (f *follower[V]) watchOnce(ctx context.Context, after core.Revision) (inSyn
 		f.sink.updated(u)
 	}
 	return inSync, errNoReason
-}
-
-// errDriverPanic is what becomes of a driver's panic: the engine goes on.
-var errDriverPanic = errors.New("the driver panicked")
-
-// recoverDriver turns a panic of a driver into an error.
-func recoverDriver(err *error) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("%w: %w: %v\n%s", core.ErrUnavailable, errDriverPanic, r, debug.Stack())
-	}
 }

@@ -1,7 +1,7 @@
 package holdfast
 
 import (
-	"runtime/debug"
+	"errors"
 	"sync"
 	"sync/atomic"
 )
@@ -86,12 +86,8 @@ func (s *subscription[T]) run() {
 }
 
 func (s *subscription[T]) call(old, now T) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.owner.jrnl.record(Event{Kind: EventPanic, Part: "config", Key: s.path,
-				Detail: "the value is served all the same\n" + string(debug.Stack()),
-				Err:    panicError("OnChange", r)})
-		}
-	}()
-	s.f(old, now)
+	err := shielded("OnChange", func() error { s.f(old, now); return nil })
+	if p, ok := errors.AsType[*panicked](err); ok {
+		s.owner.jrnl.record(Event{Kind: EventPanic, Part: "config", Key: s.path, Err: err, Detail: "the value is served all the same\n" + p.stack})
+	}
 }
