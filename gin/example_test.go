@@ -1,0 +1,106 @@
+package holdfastgin_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/drivers/memory"
+	holdfastgin "github.com/holdfast-go/holdfast/gin"
+)
+
+// A whole service: it runs until SIGTERM or SIGINT.
+func Example() {
+	ctx := context.Background()
+	backend := memory.New(memory.Options{}) // in production: etcd.Dial
+	svc, err := holdfast.Start(ctx, holdfast.Options{
+		Name:     "orders",
+		Registry: backend.Registry(),
+		Config:   backend.ConfigSource("/config/orders/"),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	engine := gin.New()
+	engine.GET("/", func(c *gin.Context) { c.String(http.StatusOK, "hello") })
+	if err := holdfastgin.Mount(engine, svc, holdfastgin.MountOptions{}); err != nil {
+		log.Fatal(err)
+	}
+	if err := holdfastgin.Run(ctx, svc, engine, ":8080", holdfastgin.RunOptions{}); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// A program with a main of its own uses a Lifecycle.
+func ExampleLifecycle() {
+	ctx := context.Background()
+	backend := memory.New(memory.Options{})
+	defer backend.Close()
+	backend.Cut() // nothing below minds
+
+	quiet := slog.New(slog.DiscardHandler)
+	svc, err := holdfast.Start(ctx, holdfast.Options{
+		Name: "orders", Config: backend.ConfigSource("/config/orders/"), Logger: quiet, StartBudget: 50 * time.Millisecond,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	engine := gin.New()
+	if err := holdfastgin.Mount(engine, svc, holdfastgin.MountOptions{}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	var config net.ListenConfig
+	ln, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	life := holdfastgin.NewLifecycle(svc, holdfastgin.LifecycleOptions{LameDuck: -1, Logger: quiet})
+	life.OnStop("database", time.Second, func(context.Context) error {
+		fmt.Println("the database is closed")
+		return nil
+	})
+	server := &http.Server{Handler: engine, ReadHeaderTimeout: 10 * time.Second}
+	life.Attach(server)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
+	life.Ready()
+
+	fmt.Println("ready:", ask(ctx, "http://"+ln.Addr().String()+"/readyz"))
+	_ = life.Drain(ctx)
+	fmt.Println("drained:", ask(ctx, "http://"+ln.Addr().String()+"/readyz"))
+	fmt.Println("stopped:", life.Stop(ctx, server), <-served)
+	// Output:
+	// ready: 200 {"status":"UP"}
+	// drained: 503 {"status":"DOWN","reasons":["draining"]}
+	// the database is closed
+	// stopped: <nil> http: Server closed
+}
+
+func ask(ctx context.Context, url string) string {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err.Error()
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%d %s", resp.StatusCode, body)
+}
