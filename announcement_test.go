@@ -215,7 +215,7 @@ func TestUpdate_RepairsWhatTheBackendRefusedFromTheStart(t *testing.T) {
 		if n, s := len(reg.since(time.Time{})), a.Status(); n < 5 || n > 11 || !errors.Is(s.Err, core.ErrInvalid) {
 			t.Errorf("%d tries in five minutes with %v, want one each 30 to 60 s, and invalid", n, s.Err)
 		}
-		wantEvents(t, a)
+		wantEvents(t, a, EventDenied)
 		start := time.Now()
 		wantKind(t, a.Update(t.Context(), func(in *core.Instance) { in.Version = "2" }), core.ErrInvalid)
 		if err := a.Update(t.Context(), func(in *core.Instance) { in.Zone = "x" }); err != nil || time.Since(start) != 0 {

@@ -223,10 +223,11 @@ func TestAnnouncement_AnswersRefusalsSlowlyAndVisibly(t *testing.T) {
 	for _, c := range []struct {
 		kind     error
 		min, max int // tries in ten minutes
+		events   []EventKind
 	}{
-		{core.ErrDenied, 9, 21},
-		{core.ErrInvalid, 9, 21},
-		{core.ErrThrottled, 20, 100},
+		{core.ErrDenied, 9, 21, []EventKind{EventDenied}},
+		{core.ErrInvalid, 9, 21, []EventKind{EventDenied}},
+		{core.ErrThrottled, 20, 100, nil},
 	} {
 		t.Run(c.kind.Error(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -241,7 +242,7 @@ func TestAnnouncement_AnswersRefusalsSlowlyAndVisibly(t *testing.T) {
 				if s := a.Status(); s.State != StatePending || !errors.Is(s.Err, c.kind) {
 					t.Errorf("state %v, %v", s.State, s.Err)
 				}
-				wantEvents(t, a)
+				wantEvents(t, a, c.events...)
 				b.Heal()
 				reach(t, a, StateRegistered, time.Minute)
 			})
