@@ -148,8 +148,10 @@ func idleEndpoints(service, origin string, err error) *Endpoints {
 // start makes the engine of a service and its goroutines.
 func (d *Discovery) start(service string) *membership {
 	first := roster{level: core.Empty, since: time.Now()}
+	e := newEndpoints(service, d.origin, new(first))
 	m := &membership{
-		endpoints: newEndpoints(service, d.origin, new(first)),
+		endpoints: e,
+		hold:      &e.hold,
 		opts:      d.opts,
 		compare:   func(core.Revision, core.Revision) (int, bool) { return 0, false },
 		jrnl:      d.jrnl,

@@ -18,6 +18,7 @@ type Endpoints struct {
 	service string
 	origin  string
 	roster  atomic.Pointer[roster]
+	hold    suspects
 	turns   rotation
 	news    broadcast
 	looked  chan struct{} // closed once the cache was looked at

@@ -2,7 +2,6 @@ package holdfast
 
 import (
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -50,7 +49,7 @@ func (e *Endpoints) Status() EndpointsStatus {
 		Service: e.service, Origin: e.origin,
 		Level: r.level, Revision: r.revision, Since: r.since, Age: ageOf(asOf), Err: r.err,
 		Instances: len(r.all), Up: len(r.up),
-		Held: slices.Clone(r.held), Bad: maps.Clone(r.bad),
+		Held: e.hold.list(), Bad: maps.Clone(r.bad),
 		Lists: r.lists, Changes: r.changes,
 	}
 }

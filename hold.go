@@ -8,31 +8,26 @@ import (
 // tellHold makes a change of the hold visible, records when it begins and when
 // it ends, and sees to it that somebody waits for its end.
 func (m *membership) tellHold() {
-	if !m.hold.changed {
-		return
-	}
-	before := m.now.held
-	m.now.held = m.hold.list()
+	before, now := m.held, m.hold.len()
+	m.held = now
 	switch {
-	case len(m.now.held) > len(before):
-		first := m.now.held[0]
-		for _, s := range m.now.held {
-			if s.Since.After(first.Since) {
-				first = s
-			}
-		}
-		m.event(Event{Kind: EventHeld, Key: first.ID,
-			Detail: fmt.Sprintf("%s; %d of %d instances are held", first.Reason, len(m.now.held), len(m.now.all))})
-	case len(m.now.held) == 0 && len(before) > 0:
+	case now > before:
+		m.event(Event{Kind: EventHeld, Key: m.hold.newest.ID,
+			Detail: fmt.Sprintf("%s; %d of %d instances are held", m.hold.newest.Reason, now, len(m.now.all))})
+	case now == 0 && before > 0:
 		m.event(Event{Kind: EventReleased,
 			Detail: fmt.Sprintf("nothing is held any more: %d returned, %d dropped", m.hold.returned, m.hold.dropped)})
 	}
+	if !m.hold.moved {
+		return
+	}
+	m.hold.moved = false
 	if m.holding {
 		select {
 		case m.poke <- struct{}{}:
 		default:
 		}
-	} else if len(m.now.held) > 0 {
+	} else if now > 0 {
 		m.holding = true
 		m.spawn(m.watchHold)
 	}
@@ -63,7 +58,7 @@ func (m *membership) watchHold() {
 func (m *membership) nextDrop() (d time.Duration, ok, over bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.hold.byID) == 0 {
+	if m.hold.len() == 0 {
 		m.holding = false
 		return 0, false, true
 	}

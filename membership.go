@@ -23,9 +23,10 @@ type membership struct {
 	spawn     func(func()) // runs a goroutine that Close awaits
 	ctx       context.Context
 
-	mu      sync.Mutex // one step at a time, events included, so that they keep their order
-	now     roster     // what the next roster is made from
-	hold    suspects
+	mu      sync.Mutex    // one step at a time, events included, so that they keep their order
+	now     roster        // what the next roster is made from
+	hold    *suspects     // who is held; the endpoints read it too
+	held    int           // how many were after the last step
 	holding bool          // watchHold runs
 	poke    chan struct{} // tells watchHold that the hold changed
 	events  []Event       // of this step
@@ -151,7 +152,7 @@ func (m *membership) part(u core.Update[core.Instance], now time.Time) {
 	for id := range u.Put {
 		delete(bad, id)
 	}
-	up := len(m.now.up) - len(m.hold.byID) // every suspect was up
+	up := len(m.now.up) - m.hold.len() // every suspect was up
 	var gone []string
 	for _, id := range u.Delete {
 		delete(bad, id)

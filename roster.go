@@ -25,7 +25,6 @@ type roster struct {
 	asOf     time.Time // when the backend was last known to hold this
 	revision core.Revision
 	err      error // why level is not Live
-	held     []Suspect
 	bad      map[string]error
 	lists    uint64
 	changes  uint64 // steps that changed all

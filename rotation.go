@@ -15,6 +15,7 @@ const rotationStripes = 32
 // spread, the most picked of n instances is at most rotationStripes picks ahead
 // of the least picked one. It is safe for concurrent use.
 type rotation struct {
+	_       [128]byte // keeps the first counter away from what every pick reads
 	stripes [rotationStripes]stripe
 }
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -38,13 +39,16 @@ const massDeletionMin = 3
 // would ever be dropped otherwise, and below the outages that matter.
 const shortGap = 5 * time.Second
 
-// suspects is the hold: who is missing, and until when each is kept. Its owner
-// guards it with a mutex. The zero value is ready.
+// suspects is the hold: who is missing, and until when each is kept. Only steps
+// of the membership change it, one at a time; mu lets a Status read it meanwhile.
+// The zero value is ready.
 type suspects struct {
+	mu       sync.Mutex
 	byID     map[string]Suspect
 	pausedAt time.Time // since when the backend can't be asked; zero if it can
-	changed  bool      // since the last list()
-	returned int       // of this episode, which lasts while anything is held
+	moved    bool      // who waits for the hold has to look again
+	newest   Suspect
+	returned int // of this episode, which lasts while anything is held
 	dropped  int
 }
 
@@ -53,37 +57,49 @@ func (s *suspects) has(id string) bool {
 	return ok
 }
 
+func (s *suspects) len() int { return len(s.byID) }
+
 // hold makes an instance suspect; one that is already keeps its time.
 func (s *suspects) hold(id, reason string, now time.Time, d time.Duration) {
 	if s.has(id) {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.byID == nil {
 		s.byID = make(map[string]Suspect)
 	}
 	if len(s.byID) == 0 {
 		s.returned, s.dropped = 0, 0
 	}
-	s.byID[id] = Suspect{ID: id, Since: now, Until: now.Add(d), Reason: reason}
-	s.changed = true
+	s.newest = Suspect{ID: id, Since: now, Until: now.Add(d), Reason: reason}
+	s.byID[id] = s.newest
+	s.moved = true
 }
 
 // release ends the hold of an instance that is there again.
 func (s *suspects) release(id string) {
-	if s.has(id) {
-		delete(s.byID, id)
+	if s.remove(id) {
 		s.returned++
-		s.changed = true
 	}
 }
 
 // drop ends the hold of an instance that is given up.
 func (s *suspects) drop(id string) {
-	if s.has(id) {
-		delete(s.byID, id)
+	if s.remove(id) {
 		s.dropped++
-		s.changed = true
 	}
+}
+
+func (s *suspects) remove(id string) bool {
+	if !s.has(id) {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byID, id)
+	s.moved = s.moved || len(s.byID) == 0
+	return true
 }
 
 // pause stops the clock: the backend can't be asked.
@@ -99,14 +115,15 @@ func (s *suspects) resume(now time.Time) {
 		return
 	}
 	gap := now.Sub(s.pausedAt)
-	s.pausedAt = time.Time{}
+	s.pausedAt, s.moved = time.Time{}, true
 	if gap <= shortGap {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for id, held := range s.byID {
 		held.Until = held.Until.Add(gap)
 		s.byID[id] = held
-		s.changed = true
 	}
 }
 
@@ -138,8 +155,9 @@ func (s *suspects) wait(now time.Time) (d time.Duration, ok bool) {
 	return d, ok
 }
 
-// list returns the held by ID.
+// list returns the held by ID. It is safe for concurrent use.
 func (s *suspects) list() []Suspect {
-	s.changed = false
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return slices.SortedFunc(maps.Values(s.byID), func(a, b Suspect) int { return strings.Compare(a.ID, b.ID) })
 }
