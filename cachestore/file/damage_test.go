@@ -241,6 +241,19 @@ func TestStore_NewerVersionIsNeverDestroyed(t *testing.T) {
 	if want := []string{string(newest), string(before)}; !slices.Equal(kept, want) {
 		t.Errorf("kept %q, want %q", kept, want)
 	}
+	// One that is too large to be read is no less valuable.
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	large := append(bytes.Clone(newest), make([]byte, 9000)...)
+	if err := os.WriteFile(path+current, large, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, Options{MaxBucketBytes: 8192})
+	write(t, s, "b", put(record("k", "v")))
+	if n := len(files(t, dir, ".newer-")); n != 3 {
+		t.Errorf("%d documents of a newer version are kept, want 3", n)
+	}
 	// A newer generation before an own one is kept too.
 	if err := os.WriteFile(path+previous, before, 0o600); err != nil {
 		t.Fatal(err)
@@ -249,8 +262,8 @@ func TestStore_NewerVersionIsNeverDestroyed(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, open(t, dir, Options{}), "b", put(record("k", "v")))
-	if n := len(files(t, dir, ".newer-")); n != 3 {
-		t.Errorf("%d documents of a newer version are kept, want 3", n)
+	if n := len(files(t, dir, ".newer-")); n != 4 {
+		t.Errorf("%d documents of a newer version are kept, want 4", n)
 	}
 }
 

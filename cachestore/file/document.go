@@ -45,7 +45,12 @@ type header struct {
 	Sum string `json:"sum"` // of the header with an empty Sum
 }
 
-const cipherName = "AES-GCM"
+const (
+	cipherName = "AES-GCM"
+	// longestHeader is more than a header ever takes: a name of 1 KiB as base64 or
+	// as escapes, and some numbers.
+	longestHeader = 16 << 10
+)
 
 func (h header) sum() string {
 	h.Sum = ""

@@ -2,6 +2,7 @@ package file
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -84,9 +85,21 @@ func (l loader) load(bucket string) (*state, error) {
 	return s, nil
 }
 
+// newer reports whether a document was written by a newer version, whatever its
+// size.
 func (l loader) newer(name string) bool {
-	start, info, err := l.folder.read(name, l.limit)
-	return err == nil && info != nil && newer(start)
+	info, err := l.folder.stat(name)
+	if err != nil || info == nil || !info.Mode().IsRegular() {
+		return false
+	}
+	file, err := l.folder.root.Open(name)
+	if err != nil {
+		return false
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	start := make([]byte, longestHeader)
+	n, err := io.ReadFull(file, start)
+	return (err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && newer(start[:n])
 }
 
 // documents returns the names of the documents of a stem that are there.
@@ -169,8 +182,11 @@ func (l loader) generations(stem, bucket string, s *sealer) (*state, error) {
 func (l loader) generation(name, bucket string, s *sealer) found {
 	doc, info, err := l.folder.read(name, l.limit)
 	g := found{name: name, info: info, err: err}
-	if err == nil && info != nil {
+	switch {
+	case err == nil && info != nil:
 		g.content, g.err = decode(bucket, doc, s)
+	case errors.Is(err, errDamaged) && l.newer(name):
+		g.err = errNewer
 	}
 	return g
 }
