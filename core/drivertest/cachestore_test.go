@@ -112,7 +112,7 @@ func (s *brokenStore) snapshot() {
 
 // cacheHarness is a store that keeps what it was given beyond Close, broken by f.
 func cacheHarness(f func(s *brokenStore)) drivertest.CacheHarness {
-	return drivertest.CacheHarness{Many: 500, Open: func(testing.TB) drivertest.CacheArea {
+	return drivertest.CacheHarness{Many: 500, Open: func(t testing.TB) drivertest.CacheArea {
 		d := &disk{kept: map[string]map[string]core.Record{}, damaged: map[[2]string]bool{}}
 		open := func(t testing.TB) core.CacheStore {
 			s := &brokenStore{Store: memory.New(), disk: d}
@@ -121,7 +121,7 @@ func cacheHarness(f func(s *brokenStore)) drivertest.CacheHarness {
 				for _, rec := range records {
 					b.Put = append(b.Put, rec)
 				}
-				if err := s.Store.Write(context.Background(), bucket, b); err != nil {
+				if err := s.Store.Write(t.Context(), bucket, b); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -130,7 +130,7 @@ func cacheHarness(f func(s *brokenStore)) drivertest.CacheHarness {
 			return s
 		}
 		return drivertest.CacheArea{
-			Store:  open(nil),
+			Store:  open(t),
 			Reopen: open,
 			Damage: func(_ testing.TB, bucket, key string) { d.damaged[[2]string{bucket, key}] = true },
 		}

@@ -305,9 +305,9 @@ func TestConfigSource_CatchesBrokenDrivers(t *testing.T) {
 				return err == nil && u.Heartbeat() || yield(u, err)
 			})
 		}},
-		{"asks for each watch alone", []string{"IdleCost"}, func(_ testing.TB, _ drivertest.ConfigArea, s *brokenSource) {
+		{"asks for each watch alone", []string{"IdleCost"}, func(t testing.TB, _ drivertest.ConfigArea, s *brokenSource) {
 			s.watch = each(s.ConfigSource.Watch, func(u configUpdate, err error, yield func(configUpdate, error) bool) bool {
-				_, _ = s.ConfigSource.Load(context.Background())
+				_, _ = s.ConfigSource.Load(t.Context())
 				return yield(u, err)
 			})
 		}},

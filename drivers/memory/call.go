@@ -8,12 +8,12 @@ import (
 	"github.com/holdfast-go/holdfast/core"
 )
 
-// Most calls are reads and writes; a read is also answered without quorum.
+// access is what a request is for: reads are answered without quorum too.
 type access bool
 
 const (
-	read  access = false
-	write access = true
+	reading access = false
+	writing access = true
 )
 
 // call sends one request: it waits as the faults demand and then runs f, which
@@ -40,9 +40,9 @@ func (b *Backend) call(ctx context.Context, op, key string, a access, f func() e
 	}
 }
 
-// admit says whether a request that is waited seconds old is refused, and
-// otherwise how long it has to wait, which is negative if that is unknown. The
-// caller holds b.mu.
+// admit says whether a request that has waited so long is refused, and otherwise
+// how much longer it has to wait, which is negative if that is unknown. The caller
+// holds b.mu.
 func (b *Backend) admit(op, key string, a access, waited time.Duration) (time.Duration, error) {
 	switch {
 	case b.closed:
@@ -55,7 +55,7 @@ func (b *Backend) admit(op, key string, a access, waited time.Duration) (time.Du
 		return b.faults.delay - waited, nil
 	case b.faults.refuse != nil:
 		return 0, failure(op, key, b.faults.refuse, errRefused)
-	case b.faults.reach == withoutQuorum && a == write:
+	case b.faults.reach == withoutQuorum && a == writing:
 		return 0, failure(op, key, core.ErrUnavailable, errNoQuorum)
 	}
 	return 0, nil

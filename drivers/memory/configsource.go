@@ -69,7 +69,7 @@ func (s *ConfigSource) Origin() string { return "memory " + s.prefix }
 // Load implements [core.ConfigSource].
 func (s *ConfigSource) Load(ctx context.Context) (core.Snapshot[[]byte], error) {
 	snap := core.Snapshot[[]byte]{Items: map[string][]byte{}, Bad: map[string]error{}}
-	err := s.backend.call(ctx, "load", s.prefix, read, func() error {
+	err := s.backend.call(ctx, "load", s.prefix, reading, func() error {
 		for key, e := range s.backend.entries[""] {
 			if key, ok := s.below(key); ok {
 				snap.Items[key] = e.value

@@ -17,7 +17,6 @@ type Hold struct {
 
 type heldWrite struct {
 	registration core.Registration
-	op           string
 	apply        func() error // called with Backend.mu held
 }
 
@@ -70,11 +69,11 @@ func (h *Hold) Release() {
 // write sends a write, which may be held back.
 func (b *Backend) write(ctx context.Context, op string, reg core.Registration, apply func() error) error {
 	var held *Hold
-	err := b.call(ctx, op, reg.Instance.ID, write, func() error {
+	err := b.call(ctx, op, reg.Instance.ID, writing, func() error {
 		if held = b.holding; held == nil {
 			return apply()
 		}
-		held.writes = append(held.writes, &heldWrite{reg, op, apply})
+		held.writes = append(held.writes, &heldWrite{reg, apply})
 		return nil
 	})
 	if held == nil {

@@ -28,7 +28,7 @@ func (r *Registry) AwaitLoss(ctx context.Context, reg core.Registration) error {
 	var after core.Revision
 	start, cancel := r.backend.bounded(ctx)
 	defer cancel()
-	err := r.backend.call(start, op, id, read, func() error {
+	err := r.backend.call(start, op, id, reading, func() error {
 		after = r.backend.history.revision(r.backend.history.newest)
 		loss = lost(r.backend.entries[service][id])
 		return nil

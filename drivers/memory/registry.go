@@ -88,7 +88,7 @@ func (r *Registry) Discover(ctx context.Context, service string) (core.Snapshot[
 		return core.Snapshot[core.Instance]{}, failure(op, "", core.ErrInvalid, errNoService)
 	}
 	snap := core.Snapshot[core.Instance]{Items: map[string]core.Instance{}, Bad: map[string]error{}}
-	err := r.backend.call(ctx, op, service, read, func() error {
+	err := r.backend.call(ctx, op, service, reading, func() error {
 		for id, e := range r.backend.entries[service] {
 			if e.bad != nil {
 				snap.Bad[id] = e.bad

@@ -19,7 +19,7 @@ func (b *Backend) follow(ctx context.Context, key string, after core.Revision,
 	var breaks int
 	start, cancel := b.bounded(ctx)
 	defer cancel()
-	err := b.call(start, op, key, write, func() error {
+	err := b.call(start, op, key, writing, func() error {
 		breaks = b.breaks
 		n, ok := b.history.number(after)
 		if ok {
