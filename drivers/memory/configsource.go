@@ -49,8 +49,7 @@ func (b *Backend) Delete(keys ...string) { b.Txn(nil, keys...) }
 // Values are copied.
 func (b *Backend) Txn(put map[string][]byte, remove ...string) {
 	changes := make([]change, 0, len(put)+len(remove))
-	slices.Sort(remove)
-	for _, key := range slices.Compact(remove) {
+	for _, key := range slices.Compact(slices.Sorted(slices.Values(remove))) {
 		if _, ok := put[key]; !ok {
 			changes = append(changes, change{key: key})
 		}
