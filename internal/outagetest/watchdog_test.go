@@ -162,3 +162,10 @@ func (w *watchdog) mayBeLonely() {
 	defer w.mu.Unlock()
 	w.lonely = true
 }
+
+// mayBeOld says how old what is live may be, where a loss is hard to notice.
+func (w *watchdog) mayBeOld(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.oldestLive = d
+}
