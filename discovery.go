@@ -42,10 +42,10 @@ type DiscoveryOptions struct {
 
 // withDefaults returns o with every zero replaced.
 func (o DiscoveryOptions) withDefaults() DiscoveryOptions {
-	o.RequestTimeout = cmp.Or(o.RequestTimeout, 2*time.Second)
-	o.RecoverySpread = orDefault(o.RecoverySpread, 1500*time.Millisecond)
-	o.Resync = orDefault(o.Resync, 5*time.Minute)
-	o.HoldFor = orDefault(o.HoldFor, 30*time.Second)
+	o.RequestTimeout = cmp.Or(o.RequestTimeout, defaultRequestTimeout)
+	o.RecoverySpread = orDefault(o.RecoverySpread, longestSpread)
+	o.Resync = orDefault(o.Resync, defaultResync)
+	o.HoldFor = orDefault(o.HoldFor, defaultHoldFor)
 	return o
 }
 
@@ -170,7 +170,7 @@ func (d *Discovery) start(service string) *membership {
 			return d.reg.Watch(ctx, service, after)
 		},
 		sink:   m,
-		pace:   pace{timeout: d.opts.RequestTimeout, spread: max(0, d.opts.RecoverySpread)},
+		pace:   pace{timeout: d.opts.RequestTimeout, spread: d.opts.RecoverySpread},
 		resync: d.opts.Resync,
 	}
 	d.wg.Go(func() { f.run(d.ctx) })
@@ -189,6 +189,18 @@ func (d *Discovery) Status() []EndpointsStatus {
 	}
 	slices.SortFunc(all, func(a, b EndpointsStatus) int { return strings.Compare(a.Service, b.Service) })
 	return all
+}
+
+// level is the worst of the services asked for; live if none was.
+func (d *Discovery) level() core.Level {
+	level := core.Live
+	if d == nil {
+		return level
+	}
+	for _, e := range d.services.Range {
+		level = level.Worse(e.(*Endpoints).roster.Load().level)
+	}
+	return level
 }
 
 // Close ends every engine and awaits its goroutines, but no longer than ctx; the

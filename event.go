@@ -127,7 +127,7 @@ func (j *journal) record(e Event) {
 func severity(e Event) slog.Level {
 	switch e.Kind {
 	case EventLevel:
-		if e.To.AtLeast(e.From) {
+		if e.Err == nil && e.To.AtLeast(e.From) {
 			return slog.LevelInfo
 		}
 		return slog.LevelWarn

@@ -192,6 +192,9 @@ func (k *keeper) write(ctx context.Context, name string) error {
 	k.mu.Unlock()
 
 	err := k.tryWrite(ctx, name, b)
+	if errors.Is(err, core.ErrInvalid) {
+		err = k.writeApart(ctx, name, b)
+	}
 
 	k.mu.Lock()
 	if err == nil {
@@ -211,6 +214,26 @@ func (k *keeper) write(ctx context.Context, name string) error {
 	k.mu.Unlock()
 	k.report(err)
 	return err
+}
+
+// writeApart writes a batch that the store can't take as a whole, step by step,
+// and gives up the records that it can never take: one that is too large must not
+// keep all others of its bucket from the disk.
+func (k *keeper) writeApart(ctx context.Context, name string, b core.Batch) error {
+	if err := k.tryWrite(ctx, name, core.Batch{Reset: b.Reset, Delete: b.Delete}); err != nil {
+		return err
+	}
+	for _, r := range b.Put {
+		err := k.tryWrite(ctx, name, core.Batch{Put: []core.Record{r}})
+		switch {
+		case errors.Is(err, core.ErrInvalid):
+			k.jrnl.record(Event{Kind: EventCache, Part: "cache", Key: r.Key, Err: err,
+				Detail: "the store can't take this record: it is not kept for the next start"})
+		case err != nil:
+			return err
+		}
+	}
+	return nil
 }
 
 // restore puts a failed batch back below what was saved since.

@@ -18,11 +18,12 @@ import (
 
 // scripted is a cache store that fails or hangs on demand and notes each write.
 type scripted struct {
-	mu      sync.Mutex
-	fail    error
-	hang    bool
-	batches []core.Batch
-	records []core.Record
+	mu       sync.Mutex
+	fail     error
+	hang     bool
+	tooLarge string // the key of a record that is refused
+	batches  []core.Batch
+	records  []core.Record
 }
 
 func (s *scripted) Get(context.Context, string, string) (core.Record, error) {
@@ -50,6 +51,9 @@ func (s *scripted) Write(ctx context.Context, _ string, b core.Batch) error {
 	fail, hang := s.fail, s.hang
 	s.batches = append(s.batches, b)
 	s.mu.Unlock()
+	if slices.ContainsFunc(b.Put, func(r core.Record) bool { return s.tooLarge != "" && r.Key == s.tooLarge }) {
+		return core.ErrInvalid
+	}
 	if hang {
 		<-ctx.Done()
 		return context.Cause(ctx)
@@ -143,7 +147,7 @@ func TestKeeper_CloseIsBoundedWhenTheStoreHangs(t *testing.T) {
 
 func TestKeeper_ResetForgetsWhatWasPendingBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &scripted{fail: core.ErrInvalid}
+		s := &scripted{fail: core.ErrThrottled}
 		k := newKeeper(s, quiet())
 		k.save("b", core.Batch{Put: []core.Record{{Key: "old"}}})
 		synctest.Wait()
@@ -156,6 +160,25 @@ func TestKeeper_ResetForgetsWhatWasPendingBefore(t *testing.T) {
 		batches := s.written()
 		if diff := cmp.Diff(want, batches[len(batches)-1]); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if err := k.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestKeeper_RecordThatTheStoreCanNeverTakeKeepsNoOtherFromTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, j := &scripted{tooLarge: "huge"}, quiet()
+		k := newKeeper(s, j)
+		k.save("b", core.Batch{Reset: true, Put: []core.Record{{Key: "huge"}, {Key: "fine"}}})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if st := k.Status(); st.Pending != 0 || st.Err != nil || j.count()[EventCache] != 1 {
+			t.Errorf("status %+v, %d events; want nothing pending and one event", st, j.count()[EventCache])
+		}
+		if n := len(s.written()); n != 4 {
+			t.Errorf("%d writes, want 4: the whole, what it removes, and each record", n)
 		}
 		if err := k.close(t.Context()); err != nil {
 			t.Error(err)

@@ -59,8 +59,5 @@ func (s *Service) level() core.Level {
 	if s.config.src != nil {
 		level = level.Worse(s.config.Level())
 	}
-	for _, e := range s.discovery.Status() {
-		level = level.Worse(e.Level)
-	}
-	return level
+	return level.Worse(s.discovery.level())
 }
