@@ -17,14 +17,10 @@ func TestCluster_LeaderKilled_Row10(t *testing.T) {
 
 	c.cluster.Members[leader].Kill()
 	died := time.Now()
-	c.measureAll(clause, "notices", died, noticeLimit, c.alone[leader:leader+1], away)
-	c.tryPut(maxItemsKey, "8", leader)
-	c.measureAll(clause, "has what was put after", died, noticeLimit, c.others(leader), func(n *node) func() bool {
-		return func() bool { return n.items() == 8 && n.configLive() && n.discoveryLive() }
-	})
+	c.loss(clause, died, leader, 8, noticeLimit)
 
 	c.cluster.Members[leader].Restart()
-	c.measureAll(clause, "is healed", time.Now(), backLimit, c.nodes(), func(n *node) func() bool { return serves(n, 8) })
+	c.healed(clause, "is healed", time.Now(), 8, c.nodes())
 	c.end(dogs)
 }
 
@@ -37,18 +33,14 @@ func TestCluster_MemberStopped_Row5(t *testing.T) {
 
 	c.cluster.Members[stopped].Pause()
 	since := time.Now()
-	c.tryPut(maxItemsKey, "8", stopped)
-	c.measureAll(clause, "notices", since, noticeLimit, c.alone[stopped:stopped+1], away)
-	c.measureAll(clause, "has what was put after", since, noticeLimit, c.others(stopped), func(n *node) func() bool {
-		return func() bool { return n.items() == 8 && n.configLive() && n.discoveryLive() }
-	})
+	c.loss(clause, since, stopped, 8, noticeLimit)
 	c.alone[stopped].mustBeAway(t, since, oldestLive)
 	outage(t, since, 2*ttl)
 	c.tryPut(maxItemsKey, "9", stopped)
-	c.measureAll(clause, "goes on", time.Now(), backLimit, c.others(stopped), func(n *node) func() bool { return serves(n, 9) })
+	c.healed(clause, "goes on", time.Now(), 9, c.others(stopped))
 
 	c.cluster.Members[stopped].Resume()
-	c.measureAll(clause, "is healed", time.Now(), backLimit, c.nodes(), func(n *node) func() bool { return serves(n, 9) })
+	c.healed(clause, "is healed", time.Now(), 9, c.nodes())
 	c.end(dogs)
 }
 
@@ -64,7 +56,7 @@ func TestCluster_QuorumLost_ReplicaAtStart_Row8(t *testing.T) {
 		}
 	}
 	died := time.Now()
-	c.measureAll(clause, "notices", died, noticeLimit, c.nodes(), away)
+	measure(t, clause, died, c.goals("notices", noticeLimit, c.nodes(), away)...)
 	for _, n := range c.nodes() {
 		n.mustBeAway(t, died, oldestLive)
 	}
@@ -94,9 +86,9 @@ func TestCluster_QuorumLost_ReplicaAtStart_Row8(t *testing.T) {
 		m.WaitReady()
 	}
 	served := time.Now()
-	c.measureAll(clause, "is healed", served, backLimit, append(c.nodes(), late), func(n *node) func() bool { return serves(n, firstItems) })
+	c.healed(clause, "is healed", served, firstItems, append(c.nodes(), late))
 	c.tryPut(maxItemsKey, "8", left)
-	c.measureAll(clause, "has a put after it", time.Now(), backLimit, append(c.nodes(), late), func(n *node) func() bool { return serves(n, 8) })
+	c.healed(clause, "has a put after it", time.Now(), 8, append(c.nodes(), late))
 	c.end(dogs)
 	late.mustBeWell(t)
 }
@@ -118,17 +110,13 @@ func TestCluster_MemberIsolatedInOneDirection_Row11_Row17(t *testing.T) {
 
 			c.cluster.Isolate(isolated, direction.kind)
 			since := time.Now()
-			c.tryPut(maxItemsKey, "8", isolated)
-			c.measureAll(clause, "notices", since, oneDirectionLimit, c.alone[isolated:isolated+1], away)
-			c.measureAll(clause, "has what was put after", since, oneDirectionLimit, c.others(isolated), func(n *node) func() bool {
-				return func() bool { return n.items() == 8 && n.configLive() && n.discoveryLive() }
-			})
+			c.loss(clause, since, isolated, 8, oneDirectionLimit)
 			outage(t, since, 2*ttl)
 			c.alone[isolated].mustBeAway(t, since, oneDirectionLimit)
 
 			c.cluster.Heal()
 			c.cluster.Members[isolated].WaitReady()
-			c.measureAll(clause, "is healed", time.Now(), backLimit, c.nodes(), func(n *node) func() bool { return serves(n, 8) })
+			c.healed(clause, "is healed", time.Now(), 8, c.nodes())
 			c.end(dogs)
 		})
 	}

@@ -1,6 +1,8 @@
 package outagetest
 
 import (
+	"context"
+	"strconv"
 	"testing"
 	"time"
 
@@ -77,13 +79,14 @@ func (c *trio) guard(items ...int) []*watchdog {
 	return dogs
 }
 
-// tryPut puts a value once the cluster takes it, through other members than the
+// tryPut puts a value once the cluster takes it, through another member than the
 // one given.
 func (c *trio) tryPut(key, value string, except int) {
 	c.t.Helper()
 	client := c.cluster.Members[(except+1)%members].Client(c.t)
 	eventually(c.t, "the cluster takes a put", func() bool {
-		ctx, cancel := backend{c.t, client}.deadline()
+		// A put that meets no leader is held by its member for 7 s.
+		ctx, cancel := context.WithTimeout(c.t.Context(), time.Second)
 		defer cancel()
 		_, err := client.Put(ctx, key, value)
 		return err == nil
@@ -104,20 +107,41 @@ func serves(n *node, items int) func() bool {
 
 // name of a node in what is measured.
 func (c *trio) name(n *node) string {
-	if n == c.all {
+	switch {
+	case n == c.all:
 		return "the service on all members"
+	case n.opts.name == "inventory":
+		return "the service on member " + n.opts.id[len(n.opts.id)-1:] + " alone"
 	}
-	return "the service on member " + n.opts.id[len(n.opts.id)-1:] + " alone"
+	return "the service that started late"
 }
 
-// measureAll measures the same thing of several nodes.
-func (c *trio) measureAll(clause, what string, since time.Time, limit time.Duration, nodes []*node, met func(*node) func() bool) {
-	c.t.Helper()
+// goals are one goal for each of several nodes.
+func (c *trio) goals(what string, limit time.Duration, nodes []*node, met func(*node) func() bool) []goal {
 	var goals []goal
 	for _, n := range nodes {
 		goals = append(goals, goal{c.name(n) + " " + what, limit, met(n)})
 	}
-	measure(c.t, clause, since, goals...)
+	return goals
+}
+
+// loss measures how a member that is lost is noticed by the service on it alone,
+// and how soon what is put then reaches the others.
+func (c *trio) loss(clause string, since time.Time, member, items int, limit time.Duration) {
+	c.t.Helper()
+	c.tryPut(maxItemsKey, strconv.Itoa(items), member)
+	c.t.Logf("%s: the cluster took a put after %.3fs", clause, time.Since(since).Seconds())
+	measure(c.t, clause, since, append(
+		c.goals("notices", limit, c.alone[member:member+1], away),
+		c.goals("has what was put after", limit, c.others(member), func(n *node) func() bool {
+			return func() bool { return n.items() == items && n.configLive() && n.discoveryLive() }
+		})...)...)
+}
+
+// healed measures how soon all services have items and everything else is well.
+func (c *trio) healed(clause, what string, since time.Time, items int, nodes []*node) {
+	c.t.Helper()
+	measure(c.t, clause, since, c.goals(what, backLimit, nodes, func(n *node) func() bool { return serves(n, items) })...)
 }
 
 // end checks that everything is well and nothing was wrong on the way.

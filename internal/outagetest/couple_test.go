@@ -24,13 +24,20 @@ const firstItems = 7
 // connect to endpoints, or to the server itself if there are none.
 func startCouple(t *testing.T, server *etcdtest.Server, endpoints ...string) *couple {
 	t.Helper()
+	return startSpread(t, 0, server, endpoints...)
+}
+
+// startSpread is startCouple with a RecoverySpread for orders; inventory always
+// goes without one.
+func startSpread(t *testing.T, spread time.Duration, server *etcdtest.Server, endpoints ...string) *couple {
+	t.Helper()
 	if len(endpoints) == 0 {
 		endpoints = server.Endpoints()
 	}
 	c := &couple{t: t, etcd: server, backend: backend{t, server.Client(t)}}
 	c.backend.put(maxItemsKey, "7")
 	c.backend.put(pricingKey, `{"currency": "EUR", "percent": 19}`)
-	c.orders = startNode(t, nodeOptions{name: "orders", id: "orders-1", peer: "inventory", endpoints: endpoints, dir: t.TempDir()})
+	c.orders = startNode(t, nodeOptions{name: "orders", id: "orders-1", peer: "inventory", endpoints: endpoints, dir: t.TempDir(), spread: spread})
 	c.inventory = startNode(t, nodeOptions{name: "inventory", id: "inventory-1", peer: "orders", endpoints: endpoints, spread: -1})
 	c.awaitWell()
 	return c
