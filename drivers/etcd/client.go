@@ -11,7 +11,9 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-go/holdfast/core"
 )
@@ -138,12 +140,21 @@ func callOptions() []grpc.CallOption {
 // attempts calls try until one answers: as often as there are endpoints, three
 // times at most, each with its share of the time that ctx has left. A stopped
 // member of several, which the balancer does not know of, so costs one share and
-// not the whole. try must be safe to repeat.
+// not the whole. A try that a broken connection ended early costs nothing but one
+// more. try must be safe to repeat.
 func (c *Client) attempts(ctx context.Context, try func(ctx context.Context) error) error {
-	n := min(len(c.etcd.Endpoints()), 3)
-	for left := n; ; left-- {
+	again := true
+	for left := min(len(c.etcd.Endpoints()), 3); ; {
 		err := c.attempt(ctx, left, try)
-		if err == nil || left <= 1 || ctx.Err() != nil || kind(err) != core.ErrUnavailable {
+		if err == nil || ctx.Err() != nil || kind(err) != core.ErrUnavailable {
+			return err
+		}
+		switch {
+		case left > 1:
+			left--
+		case again && status.Code(err) == codes.Unavailable && etcdError(err) == nil && !c.disconnected():
+			again = false
+		default:
 			return err
 		}
 	}

@@ -100,18 +100,26 @@ func TestCluster_NoticesAMemberThatHearsNobody(t *testing.T) {
 	put(t, admin, "/config/a", "1")
 	client := dial(t, etcd.DialOptions{Endpoints: append([]string{cluster.Members[deaf].Endpoint()}, others...)})
 	source := client.ConfigSource("/config/", etcd.ConfigOptions{})
+	watches := func(members ...*etcdtest.Server) (n float64) {
+		for _, m := range members {
+			n += m.Metrics()["etcd_debugging_mvcc_watcher_total"]
+		}
+		return n
+	}
 	// Watches until one is on the member that will go deaf.
 	var o *observer
 	eventually(t, 20*time.Second, "a watch on that member", func() bool {
 		o = observe(t, source)
-		eventually(t, 10*time.Second, "in sync", func() bool { return o.heartbeats() > 0 })
-		if cluster.Members[deaf].Metrics()["etcd_debugging_mvcc_watcher_total"] > 0 {
+		eventually(t, 10*time.Second, "a watch", func() bool { return watches(cluster.Members...) > 0 })
+		if watches(cluster.Members[deaf]) > 0 {
 			return true
 		}
 		o.stop()
 		<-o.done
+		eventually(t, 10*time.Second, "no watch", func() bool { return watches(cluster.Members...) == 0 })
 		return false
 	})
+	eventually(t, 10*time.Second, "a heartbeat", func() bool { return o.heartbeats() > 0 })
 	cluster.Isolate(deaf, etcdtest.Deaf)
 	start := time.Now()
 	put(t, admin, "/config/a", "2")

@@ -1,7 +1,6 @@
 package etcd
 
 import (
-	"context"
 	"log/slog"
 	"slices"
 
@@ -23,7 +22,7 @@ func newZapLogger(logger *slog.Logger) *zap.Logger {
 
 // Enabled implements zapcore.LevelEnabler.
 func (b *bridge) Enabled(level zapcore.Level) bool {
-	return level >= zapcore.WarnLevel && b.logger.Enabled(context.Background(), slogLevel(level))
+	return level >= zapcore.WarnLevel
 }
 
 // With implements zapcore.Core.
@@ -45,24 +44,21 @@ func (b *bridge) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	for _, f := range slices.Concat(b.fields, fields) {
 		f.AddTo(encoder)
 	}
-	attrs := make([]slog.Attr, 0, len(encoder.Fields))
+	args := make([]any, 0, len(encoder.Fields))
 	for name, value := range encoder.Fields {
-		attrs = append(attrs, slog.Any(name, value))
+		args = append(args, slog.Any(name, value))
 	}
-	b.logger.LogAttrs(context.Background(), slogLevel(e.Level), "etcd client: "+e.Message, attrs...)
+	message := "etcd client: " + e.Message
+	switch {
+	case e.Level <= zapcore.WarnLevel:
+		b.logger.Debug(message, args...)
+	case e.Level == zapcore.ErrorLevel:
+		b.logger.Warn(message, args...)
+	default:
+		b.logger.Error(message, args...)
+	}
 	return nil
 }
 
 // Sync implements zapcore.Core.
 func (b *bridge) Sync() error { return nil }
-
-func slogLevel(level zapcore.Level) slog.Level {
-	switch {
-	case level <= zapcore.WarnLevel:
-		return slog.LevelDebug
-	case level == zapcore.ErrorLevel:
-		return slog.LevelWarn
-	default:
-		return slog.LevelError
-	}
-}

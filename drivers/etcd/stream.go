@@ -160,7 +160,7 @@ func (w watchClient) halt(ctx context.Context, err error) error {
 type watchStream struct {
 	pb.Watch_WatchClient
 	owner watchClient
-	ctx   context.Context //nolint:containedctx // the stream's own, which tells a break from a release
+	ctx   context.Context // the stream's own, which tells a break from a release
 }
 
 // Recv implements pb.Watch_WatchClient.

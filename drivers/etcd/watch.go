@@ -99,7 +99,8 @@ type watch struct {
 	member    *membership
 	epoch     uint64
 	cancel    context.CancelFunc
-	ended     func() error // why its ctx ended, nil if it has not
+	done      <-chan struct{} // of its ctx, which ends with the stream as well
+	ended     func() error    // why its ctx ended, nil if it has not
 	responses clientv3.WatchChan
 }
 
@@ -128,6 +129,7 @@ func (c *Client) openWatchOnce(ctx context.Context, key, end string, revision in
 		member: member,
 		epoch:  epoch,
 		cancel: func() { stop(); cancel(nil) },
+		done:   wctx.Done(),
 		ended:  func() error { return context.Cause(wctx) },
 	}
 	defer func() {
@@ -166,7 +168,12 @@ func (c *Client) openWatchOnce(ctx context.Context, key, end string, revision in
 
 // next waits for the server's next message about this watch.
 func (w *watch) next(ctx context.Context) (clientv3.WatchResponse, error) {
-	response, ok := <-w.responses
+	var response clientv3.WatchResponse
+	var ok bool
+	select {
+	case response, ok = <-w.responses:
+	case <-w.done: // clientv3 may be stuck in sending
+	}
 	err := response.Err()
 	if ok && err == nil {
 		return response, nil
