@@ -23,7 +23,7 @@ func (e *phaseError) Unwrap() []error { return e.parts }
 // parts takes apart what errors.Join put together; phases return nothing else
 // that unwraps to several.
 func parts(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost is taken apart.
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	return []error{err}

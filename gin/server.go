@@ -73,7 +73,7 @@ func (l *Lifecycle) stopServers(ctx context.Context, servers []*http.Server) err
 	deadline, _ := ctx.Deadline()
 	soft := time.AfterFunc(time.Until(deadline)*2/3, func() { l.requests.cancel(errRequestsEnd) })
 	defer soft.Stop()
-	defer context.AfterFunc(l.hurry, func() { l.requests.cancel(errRequestsEnd) })()
+	defer context.AfterFunc(l.hurry, func() { l.requests.cancel(errRequestsEnd) })() //nolint:contextcheck // the hurry of a second signal is no child of ctx
 	errs := make([]error, len(servers))
 	var wg sync.WaitGroup
 	for i, s := range servers {
