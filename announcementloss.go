@@ -82,7 +82,7 @@ func (n *announcer) noticed(ctx context.Context, err error) {
 		n.become(StateConflict, conflictDetail, err)
 		n.again()
 	default:
-		n.blinded(l, err)
+		n.blinded(l, err) //nolint:contextcheck // it logs, and a log line outlives the watch
 	}
 }
 

@@ -71,7 +71,7 @@ func (n *announcer) run(life, requests context.Context) {
 	close(n.quiet)
 	if n.lookout != nil {
 		n.lookout.cancel()
-		<-n.lookout.result
+		<-n.lookout.result //nolint:errcheck // why it ended does not matter any more
 	}
 	n.gate.wait()
 }
@@ -233,7 +233,7 @@ func (n *announcer) complain(what string, err error) {
 		return
 	}
 	n.grumbled = kind
-	if kind == core.ErrDenied || kind == core.ErrInvalid {
+	if errors.Is(kind, core.ErrDenied) || errors.Is(kind, core.ErrInvalid) {
 		level = slog.LevelError
 	}
 	n.journal.log.Log(context.Background(), level, "holdfast: announcement: "+what,

@@ -3,6 +3,7 @@ package holdfast
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -52,9 +53,7 @@ func (c *Config) holdLocked(s core.Snapshot[[]byte], trouble bool) map[string][]
 	known := make(map[string][]byte, len(c.set))
 	if !c.answered {
 		for _, r := range c.cached {
-			for k, v := range r.keys {
-				known[k] = v
-			}
+			maps.Copy(known, r.keys)
 		}
 	}
 	for k, r := range c.set {

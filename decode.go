@@ -114,7 +114,7 @@ func because(format string, args ...any) error { return &reason{fmt.Sprintf(form
 // explain turns a decoding error into one that names fields and types only:
 // the library's texts, and those of a user's UnmarshalText, may quote values.
 func explain(path string, err error) error {
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this level only: each joined error is explained by itself
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		var errs []error
 		for _, e := range many.Unwrap() {
 			errs = append(errs, explain(path, e))

@@ -33,7 +33,7 @@ func TestOpenDiscovery_RefusesAMistakeAtOnce(t *testing.T) {
 func TestDiscovery_GivesTheSameHandlePerName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := discover(t, newRollcall(), DiscoveryOptions{})
-		if d.Endpoints("orders") != d.Endpoints("orders") {
+		if first, second := d.Endpoints("orders"), d.Endpoints("orders"); first != second {
 			t.Error("two calls with one name gave two handles")
 		}
 		d.Endpoints("inventory")

@@ -59,7 +59,7 @@ func unseal(b []byte, v any) error {
 func bucketName(kind, origin, scope string) string {
 	h := sha256.New()
 	for _, part := range []string{kind, origin, scope} {
-		fmt.Fprintf(h, "%d:%s", len(part), part)
+		h.Write(fmt.Appendf(nil, "%d:%s", len(part), part))
 	}
 	return "holdfast/" + hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -154,11 +155,7 @@ func (j *journal) timeline() []Event {
 func (j *journal) count() map[EventKind]uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	c := make(map[EventKind]uint64, len(j.counts))
-	for k, n := range j.counts {
-		c[k] = n
-	}
-	return c
+	return maps.Clone(j.counts)
 }
 
 // wake ends every wait for a change.

@@ -129,7 +129,7 @@ func peer(id string) core.Instance {
 
 func peers(ids string) []core.Instance {
 	var all []core.Instance
-	for _, id := range strings.Fields(ids) {
+	for id := range strings.FieldsSeq(ids) {
 		all = append(all, peer(id))
 	}
 	return all

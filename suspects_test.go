@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -255,9 +256,7 @@ func holdProperty(t *testing.T, r *rand.Rand) {
 			reg.step(core.Update[core.Instance]{Reset: true, Put: shown, Revision: "2"})
 		case 2: // additions
 			put := some()
-			for n, in := range put {
-				shown[n] = in
-			}
+			maps.Copy(shown, put)
 			reg.step(core.Update[core.Instance]{Put: put, Revision: "2"})
 		case 3: // deletions in one step
 			var gone []string
@@ -282,7 +281,7 @@ func holdProperty(t *testing.T, r *rand.Rand) {
 			}
 		}
 		known := strings.Fields(ids(e.Instances()))
-		for _, n := range strings.Fields(before) {
+		for n := range strings.FieldsSeq(before) {
 			if !slices.Contains(believed, n) && !slices.Contains(known, n) {
 				t.Fatalf("%s left at once: %q before, %q after, believed gone %q", n, before, known, believed)
 			}

@@ -45,8 +45,7 @@ type Batch struct {
 // checks an implementation.
 //
 // Errors common to all methods: [ErrUnavailable] when the store can't be opened
-// or its medium fails, [ErrDenied] when its key or permissions are wrong,
-// [ErrInvalid] for an empty or oversized name, [ErrClosed] after Close, and
+// or its medium fails, [ErrDenied] when its encryption key is wrong, [ErrInvalid] for an empty or oversized name, [ErrClosed] after Close, and
 // context.Cause(ctx).
 type CacheStore interface {
 	// Get returns one record; [ErrNotFound] if there is none, [ErrCorrupt] if it is

@@ -88,7 +88,10 @@ func cacheParallel(r *cacheRun) {
 				if rec, err := r.store.Get(ctx, bucket, key); err != nil || string(rec.Value) != value {
 					r.Errorf("Get of a key that nobody else writes: %q, %v; want %q", rec.Value, err, value)
 				}
-				for range r.store.All(ctx, bucket) {
+				for _, err := range r.store.All(ctx, bucket) {
+					if err != nil {
+						r.Errorf("All beside other writers failed: %v", err)
+					}
 					break
 				}
 			}

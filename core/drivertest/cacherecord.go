@@ -42,7 +42,11 @@ func cacheYields(r *cacheRun) {
 	seq := r.store.All(r.base.Context(), "b")
 	for range 2 {
 		n := 0
-		for range seq {
+		for _, err := range seq {
+			if err != nil {
+				r.Errorf("ranging again over the same sequence failed: %v", err)
+				break
+			}
 			n++
 		}
 		if n != 2 {

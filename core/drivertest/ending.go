@@ -82,7 +82,7 @@ func releases[V any](r *run[V]) {
 	warm := r.observe(c, from)
 	r.inSync(warm)
 	warm.cancel(errCallers)
-	r.ends(warm, releaseBound+slack, "its ctx was cancelled")
+	_ = r.ends(warm, releaseBound+slack, "its ctx was cancelled")
 
 	base := goroutines()
 	for range 2 {
@@ -97,7 +97,7 @@ func releases[V any](r *run[V]) {
 			o.cancel(errCallers)
 		}
 		for _, o := range all[:3] {
-			r.ends(o, releaseBound+slack, "its ctx was cancelled")
+			_ = r.ends(o, releaseBound+slack, "its ctx was cancelled")
 		}
 		r.leaves(all[3:]...)
 	}
@@ -114,9 +114,9 @@ func releasesWhenCut[V any](r *run[V]) {
 	o := r.observe(c, from)
 	r.inSync(o)
 	r.faults.Cut(r.base)
-	r.ends(o, breakBound+slack, "its connection broke")
+	_ = r.ends(o, breakBound+slack, "its connection broke")
 	for range 5 {
-		r.ends(r.observe(c, from), breakBound+slack, "there is no connection")
+		_ = r.ends(r.observe(c, from), breakBound+slack, "there is no connection")
 	}
 	// A client library that connects anew has goroutines that come and go, for
 	// longer than one attempt takes.
@@ -137,7 +137,7 @@ func releasesWhenSilent[V any](r *run[V]) {
 		o.cancel(errCallers)
 	}
 	for _, o := range all {
-		r.ends(o, releaseBound+slack, "its ctx was cancelled, while the backend was silent")
+		_ = r.ends(o, releaseBound+slack, "its ctx was cancelled, while the backend was silent")
 	}
 	r.nothingLeft("after its watches had ended, while the backend was silent", base, r.patience)
 }

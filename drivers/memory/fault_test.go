@@ -279,7 +279,10 @@ func TestBackend_RequestsCountsCallsAndWatches(t *testing.T) {
 			t.Errorf("%d requests before a range began; want 1", got)
 		}
 		beats := 0
-		for range seq {
+		for _, err := range seq {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if beats++; beats == 3 {
 				break
 			}

@@ -19,7 +19,7 @@ type process struct {
 
 // launch starts path with args; its output is appended to logFile.
 func launch(ctx context.Context, path string, args []string, logFile string) (*process, error) {
-	output, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // below t.TempDir().
+	output, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}

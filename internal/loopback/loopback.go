@@ -28,7 +28,6 @@ func Host() string {
 	if runtime.GOOS != "linux" {
 		return "127.0.0.1"
 	}
-	//nolint:gosec // an address to listen on is no secret.
 	return fmt.Sprintf("127.%d.%d.%d", 2+rand.IntN(249), rand.IntN(256), 1+rand.IntN(254))
 }
 
@@ -60,7 +59,7 @@ func listenOn(ctx context.Context, host string) (net.Listener, error) {
 	for range tries {
 		port := 0
 		if runtime.GOOS == "linux" {
-			port = firstPort + rand.IntN(lastPort-firstPort+1) //nolint:gosec // no secret.
+			port = firstPort + rand.IntN(lastPort-firstPort+1)
 		}
 		var l net.Listener
 		l, err = config.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
