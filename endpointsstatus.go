@@ -47,7 +47,7 @@ func (e *Endpoints) Status() EndpointsStatus {
 	}
 	return EndpointsStatus{
 		Service: e.service, Origin: e.origin,
-		Level: r.level, Revision: r.revision, Since: r.since, Age: ageOf(asOf), Err: r.err,
+		Level: r.level, Revision: r.revision, Since: r.since, Age: since(asOf), Err: r.err,
 		Instances: len(r.all), Up: len(r.up),
 		Held: e.hold.list(), Bad: maps.Clone(r.bad),
 		Lists: r.lists, Changes: r.changes,

@@ -37,7 +37,7 @@ type noInstance struct {
 
 // Error implements error.
 func (n *noInstance) Error() string {
-	age := ageOf(n.asOf).Round(time.Millisecond)
+	age := since(n.asOf).Round(time.Millisecond)
 	switch {
 	case n.cause != nil:
 		return fmt.Sprintf("endpoints %q: %v: no instance is up (level %v, %v old): %v", n.service, core.ErrNotFound, n.level, age, n.cause)
@@ -56,7 +56,3 @@ func (n *noInstance) Unwrap() []error {
 	}
 	return []error{core.ErrNotFound, n.cause}
 }
-
-// ageOf returns how long ago t was: 0 for a t in the future, which a cache
-// written on a machine with another clock may hold.
-func ageOf(t time.Time) time.Duration { return max(0, time.Since(t)) }
