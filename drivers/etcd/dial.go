@@ -19,10 +19,13 @@ import (
 
 // The timing of connections. Together they decide how soon everything is fresh
 // again after the cluster serves: grpc's own backoff of up to 120 s means 15 to
-// 60 s after a long outage, and a registration that is gone meanwhile.
+// 60 s after a long outage, and a registration that is gone meanwhile. The wait of
+// a connection and that of the engine above it, up to 500 ms, add up: a cluster
+// that goes on after a pause has everything back within a second only if both
+// together are shorter than that.
 const (
 	connectBackoffMin = 50 * time.Millisecond
-	connectBackoffMax = 800 * time.Millisecond
+	connectBackoffMax = 400 * time.Millisecond
 	minConnectTimeout = time.Second
 	keepaliveTime     = 10 * time.Second
 	keepaliveTimeout  = 3 * time.Second
