@@ -10,15 +10,19 @@ import (
 	"github.com/holdfast-go/holdfast/internal/faultproxy"
 )
 
-// A backend that comes and goes every second: nothing that the application sees
-// changes, and nothing is told more than once per change.
-func TestFlapping_1sUp1sDown_NothingChanges_Row65(t *testing.T) {
+// A backend that comes and goes every second: values stay as they are, lists
+// and registrations come and go no more often than a TTL ends, and nothing is
+// told more than once per change.
+func TestFlapping_1sUp1sDown_NoStorm_Row65(t *testing.T) {
 	t.Parallel()
 	const clause, flaps = "flapping for 20 s", 10
 	server := etcdtest.Start(t, etcdtest.Options{})
 	proxy := faultproxy.New(t, server.Addr())
 	c := startCouple(t, server, "http://"+proxy.Addr())
 	dogs := []*watchdog{guard(t, c.orders, firstItems), guard(t, c.inventory, firstItems)}
+	for _, d := range dogs {
+		d.mayBeLonely() // a lease that ends while a watch is in sync is believed
+	}
 	var changes atomic.Int64
 	defer c.orders.limits.OnChange(func(_, _ limits) { changes.Add(1) })()
 	_, revision := c.backend.get(c.orders.key())
@@ -38,12 +42,18 @@ func TestFlapping_1sUp1sDown_NothingChanges_Row65(t *testing.T) {
 	if n := changes.Load(); n != 0 {
 		t.Errorf("OnChange was called %d times", n)
 	}
-	if n := c.orders.peers.Status().Changes - roster; n != 0 {
-		t.Errorf("the list of peers changed %d times", n)
+	// A lease can miss the seconds in which the backend is up, for as long as a
+	// TTL; but no more often than that, and it comes back once each time.
+	const mostLosses = 2 * flaps / int(ttl/time.Second)
+	puts, deletions := diary.count()
+	if puts != deletions || deletions > mostLosses {
+		t.Errorf("the registration flapped: %v; want at most %d losses", diary, mostLosses)
 	}
-	if puts, deletions := diary.count(); puts != 0 || deletions != 0 {
-		t.Errorf("the registration flapped: %v", diary)
+	listed := c.orders.peers.Status().Changes - roster
+	if listed > 2*uint64(mostLosses) {
+		t.Errorf("the list of peers changed %d times", listed)
 	}
+	t.Logf("measured: %s: %d losses of the registration (limit %d), %d changes of the list (limit %d)", clause, deletions, mostLosses, listed, 2*mostLosses)
 	after := c.orders.svc.Status().Events
 	levels := after[holdfast.EventLevel] - before[holdfast.EventLevel]
 	t.Logf("%s: %d changes of level in two parts, %d losses", clause, levels, after[holdfast.EventLost])

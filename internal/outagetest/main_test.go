@@ -11,7 +11,7 @@ import (
 
 // outagesAtOnce is how many tests run at the same time. They wait for timers
 // nearly always, so it has nothing to do with the number of processors.
-const outagesAtOnce = "8"
+const outagesAtOnce = "12"
 
 func TestMain(m *testing.M) {
 	if spec := os.Getenv(childEnv); spec != "" {

@@ -1,6 +1,8 @@
 package outagetest
 
 import (
+	"os"
+	"os/exec"
 	"runtime"
 	"testing"
 	"time"
@@ -11,8 +13,31 @@ import (
 	"github.com/holdfast-go/holdfast/internal/faultproxy"
 )
 
-// Not parallel: goroutines of other tests can't be told from leaked ones.
+// aloneEnv tells the test binary that it runs one test only.
+const aloneEnv = "HOLDFAST_OUTAGE_ALONE"
+
+// In a process of its own, because goroutines of other tests can't be told from
+// leaked ones.
 func TestThirtyOutages_LeaveNoGoroutine_Row66(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(aloneEnv) != "" {
+		thirtyOutages(t)
+		return
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := exec.CommandContext(t.Context(), binary, "-test.v", "-test.run", "^"+t.Name()+"$")
+	alone.Env = append(os.Environ(), aloneEnv+"=1")
+	output, err := alone.CombinedOutput()
+	t.Logf("%s", output)
+	if err != nil {
+		t.Fatalf("the process of its own: %v", err)
+	}
+}
+
+func thirtyOutages(t *testing.T) {
 	const outages = 30
 	old := goleak.IgnoreCurrent()
 	t.Run("outages", func(t *testing.T) {
