@@ -31,6 +31,17 @@ func (l *Lifecycle) OnStop(name string, timeout time.Duration, f func(ctx contex
 	l.hooks = append(l.hooks, hook{name: name, timeout: timeout, f: f})
 }
 
+// hookTime is what all hooks together may take.
+func (l *Lifecycle) hookTime() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := overtime
+	for _, h := range l.hooks {
+		all += h.timeout + 2*overtime
+	}
+	return all
+}
+
 // runHooks runs every hook. Each has a bound of its own, so that ctx has none.
 func (l *Lifecycle) runHooks(ctx context.Context) error {
 	l.mu.Lock()

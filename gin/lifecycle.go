@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -83,6 +84,7 @@ type Lifecycle struct {
 	opts LifecycleOptions
 
 	requests, streams, hurry signal
+	leaving                  atomic.Bool // the phase is later than ready; asked for each request
 
 	changing sync.Mutex // held while registry and phase are changed together, by Drain and Resume
 
@@ -147,7 +149,7 @@ func (l *Lifecycle) step(from, to Phase) bool {
 	if l.phase != from {
 		return false
 	}
-	l.phase, l.since = to, time.Now()
+	l.become(to)
 	return true
 }
 
@@ -156,8 +158,14 @@ func (l *Lifecycle) enter(p Phase) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.phase < p {
-		l.phase, l.since = p, time.Now()
+		l.become(p)
 	}
+}
+
+// become changes the phase. The caller holds mu.
+func (l *Lifecycle) become(p Phase) {
+	l.phase, l.since = p, time.Now()
+	l.leaving.Store(p > PhaseReady)
 }
 
 // Hurry cuts the end short: the lame duck is skipped, requests under way are

@@ -45,7 +45,7 @@ func (l *Lifecycle) Attach(server *http.Server) {
 		handler = http.DefaultServeMux
 	}
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if l.Phase() > PhaseReady {
+		if l.leaving.Load() {
 			// A connection that is kept would be closed at the very moment in which a
 			// client may send its next request by it.
 			w.Header().Set("Connection", "close")

@@ -52,12 +52,6 @@ func (l *Lifecycle) Stop(ctx context.Context, servers ...*http.Server) error {
 // end goes through the phases.
 func (l *Lifecycle) end(ctx context.Context, servers []*http.Server) error {
 	o := l.opts
-	var hookTime time.Duration
-	l.mu.Lock()
-	for _, h := range l.hooks {
-		hookTime += h.timeout + 2*overtime
-	}
-	l.mu.Unlock()
 	drained := l.run(ctx, PhaseDraining, o.DrainTimeout, l.Drain)
 	ducked := l.run(ctx, PhaseLameDuck, o.LameDuck+overtime, l.lameDuck)
 	deregistered := l.run(ctx, PhaseDeregistering, min(o.DeregisterTimeout, 2*time.Second), l.deregister)
@@ -66,7 +60,7 @@ func (l *Lifecycle) end(ctx context.Context, servers []*http.Server) error {
 		ducked,
 		forgive(deregistered, PhaseDeregistering, core.ErrUnavailable),
 		l.run(ctx, PhaseStopping, o.ShutdownTimeout, func(ctx context.Context) error { return l.stopServers(ctx, servers) }),
-		l.run(ctx, PhaseHooks, max(hookTime, overtime), func(context.Context) error { return l.runHooks(ctx) }),
+		l.run(ctx, PhaseHooks, l.hookTime(), func(context.Context) error { return l.runHooks(ctx) }),
 		l.run(ctx, PhaseFlushing, o.FlushTimeout, l.svc.FlushCache),
 	}
 	closed := forgive(l.run(ctx, PhaseClosing, o.CloseTimeout, l.svc.Close), PhaseClosing, core.ErrUnavailable)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -73,9 +74,7 @@ func (s *Source) Load(ctx context.Context) (core.Snapshot[[]byte], error) {
 		for _, key := range u.Delete {
 			delete(set, key)
 		}
-		for key, value := range u.Put {
-			set[key] = value
-		}
+		maps.Copy(set, u.Put)
 	}
 }
 
