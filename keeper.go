@@ -44,7 +44,7 @@ type keeper struct {
 	stop  context.CancelFunc
 	done  chan struct{}
 
-	writing sync.Mutex // held around every Write, so that flush and loop keep order
+	writing chan struct{} // of capacity 1: held around every Write, so that flush and loop keep order
 
 	mu      sync.Mutex
 	pending map[string]*pendingBatch
@@ -69,7 +69,7 @@ func newKeeper(store core.CacheStore, j *journal) *keeper {
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &keeper{
 		store: store, jrnl: j,
-		wake: make(chan struct{}, 1), stop: cancel, done: make(chan struct{}),
+		wake: make(chan struct{}, 1), stop: cancel, done: make(chan struct{}), writing: make(chan struct{}, 1),
 		pending: make(map[string]*pendingBatch),
 		status:  CacheStatus{Since: time.Now()},
 	}
@@ -169,8 +169,10 @@ func (k *keeper) schedule() map[string]time.Time {
 // write takes what is pending for a bucket and writes it; on failure it puts it
 // back below what came meanwhile.
 func (k *keeper) write(ctx context.Context, name string) error {
-	k.writing.Lock()
-	defer k.writing.Unlock()
+	if err := k.take(ctx); err != nil {
+		return err
+	}
+	defer k.release()
 
 	k.mu.Lock()
 	p := k.pending[name]
@@ -235,6 +237,18 @@ func (k *keeper) writeApart(ctx context.Context, name string, b core.Batch) erro
 	}
 	return nil
 }
+
+// take makes the caller the only one that writes, until release.
+func (k *keeper) take(ctx context.Context) error {
+	select {
+	case k.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (k *keeper) release() { <-k.writing }
 
 // restore puts a failed batch back below what was saved since.
 func (p *pendingBatch) restore(b core.Batch) {
@@ -322,12 +336,17 @@ func (k *keeper) Status() CacheStatus {
 	return s
 }
 
-// flush writes everything that is pending now, due or not. The error joins what
-// failed; it stays pending.
+// flush writes everything that is pending now, due or not, and awaits what is
+// being written already. The error joins what failed; it stays pending.
 func (k *keeper) flush(ctx context.Context) error {
 	if k == nil {
 		return nil
 	}
+	// A batch that the loop is writing is not pending: it is when this fails.
+	if err := k.take(ctx); err != nil {
+		return fmt.Errorf("cache not flushed: %w", err)
+	}
+	k.release()
 	var errs []error
 	for name := range k.schedule() {
 		if ctx.Err() != nil {

@@ -145,6 +145,28 @@ func TestKeeper_CloseIsBoundedWhenTheStoreHangs(t *testing.T) {
 	})
 }
 
+func TestKeeper_FlushAwaitsWhatIsBeingWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &scripted{hang: true}
+		k := newKeeper(store, quiet())
+		k.save("b", core.Batch{Put: []core.Record{{Key: "k"}}})
+		synctest.Wait() // the loop hangs in its first write, for saveTimeout
+
+		brief, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := k.flush(brief); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("flush returned %v while the record was not written; want its deadline", err)
+		}
+		store.set(nil, false)
+		if err := k.flush(t.Context()); err != nil || len(store.written()) != 2 {
+			t.Errorf("flush returned %v after %d writes; want nil after the second", err, len(store.written()))
+		}
+		if err := k.close(t.Context()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+}
+
 func TestKeeper_ResetForgetsWhatWasPendingBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{fail: core.ErrThrottled}
