@@ -148,8 +148,14 @@ func TestDeregister_WithoutQuorumSaysSo(t *testing.T) {
 	client.kv = &hookedKV{KVClient: client.kv, before: func() {
 		cluster.Members[1].Pause()
 		cluster.Members[2].Pause()
+		// A signal takes a moment to stop a process on another core.
+		for err := error(nil); err == nil && ctx.Err() == nil; {
+			probe, cancelProbe := context.WithTimeout(ctx, 200*time.Millisecond)
+			_, err = client.fresh(probe, "/services/")
+			cancelProbe()
+		}
 	}}
-	short, cancelShort := context.WithTimeout(ctx, time.Second)
+	short, cancelShort := context.WithTimeout(ctx, 3*time.Second)
 	err = registry.Register(short, newReg("a"))
 	cancelShort()
 	if !errors.Is(err, core.ErrUnavailable) {
