@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -95,5 +96,8 @@ func TestLoad_CountsWhatFails(t *testing.T) {
 	l.end()
 	if l.failed.Load() != l.requests.Load() || l.first == nil {
 		t.Errorf("%d of %d failed: %v", l.failed.Load(), l.requests.Load(), l.first)
+	}
+	if f := (&tour{timeline: newTimeline(io.Discard), load: l}).verdict(); f.held {
+		t.Errorf("the verdict is that it held: %+v", f)
 	}
 }
