@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -15,11 +14,15 @@ import (
 // doesn't know, so only a change that such a reader would misread raises it.
 const entryFormat = 1
 
-// entry is the value of an instance's key.
+// entry is the value of an instance's key. The key alone says service and ID: each
+// of ten thousand watchers is sent every change, so nothing is said twice. A value
+// that names them all the same must agree with its key.
 type entry struct {
 	core.Instance
-	Owner  string `json:"owner"`
-	Format int    `json:"format"`
+	ID      string `json:"id,omitempty"`
+	Service string `json:"service,omitempty"`
+	Owner   string `json:"owner"`
+	Format  int    `json:"format,omitempty"` // absent is 1
 }
 
 // encodeEntry writes the value of a registration.
@@ -33,7 +36,7 @@ func encodeEntry(r core.Registration) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false) // for people
-	if err := encoder.Encode(entry{Instance: i, Owner: r.Owner, Format: entryFormat}); err != nil {
+	if err := encoder.Encode(entry{Instance: i, Owner: r.Owner}); err != nil {
 		return nil, fmt.Errorf("%w: instance %q can't be encoded", core.ErrInvalid, i.ID)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
@@ -59,11 +62,14 @@ func decodeEntry(service, id string, value []byte) (entry, error) {
 	if e.Format > entryFormat {
 		return entry{}, corrupt(fmt.Sprintf("its format is %d and this version reads up to %d", e.Format, entryFormat))
 	}
-	if e.ID != asJSON(id) || e.Service != asJSON(service) {
+	if e.ID != "" && e.ID != id || e.Service != "" && e.Service != service {
 		return entry{}, corrupt("its ID or service disagrees with its key")
 	}
-	// A name that is no UTF-8 lives in the key alone.
+	if e.Owner == "" && len(e.Endpoints) == 0 {
+		return entry{}, corrupt("it has neither an owner nor endpoints")
+	}
 	e.ID, e.Service = id, service
+	e.Instance.ID, e.Instance.Service = id, service
 	if e.Validate() != nil {
 		return entry{}, corrupt("it has a negative weight or an unknown status")
 	}
@@ -78,9 +84,6 @@ func ownerOf(service, id string, value []byte) string {
 	}
 	return e.Owner
 }
-
-// asJSON is what remains of a name that went through JSON.
-func asJSON(name string) string { return strings.ToValidUTF8(name, "\uFFFD") }
 
 func badJSON(err error) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {

@@ -17,12 +17,12 @@ func TestEntry_IsReadableAndComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"id":"a<b>","service":"orders","version":"1.4.2","zone":"eu","endpoints":["http://10.0.0.1:80"],"weight":3,"status":"draining","metadata":{"k":"v&w"},"owner":"o1","format":1}`
+	const want = `{"version":"1.4.2","zone":"eu","endpoints":["http://10.0.0.1:80"],"weight":3,"status":"draining","metadata":{"k":"v&w"},"owner":"o1"}`
 	if string(value) != want {
 		t.Errorf("got  %s\nwant %s", value, want)
 	}
 	e, err := decodeEntry("orders", "a<b>", value)
-	if err != nil || !e.Equal(r.Instance) || e.Owner != "o1" {
+	if err != nil || !e.Instance.Equal(r.Instance) || e.Owner != "o1" {
 		t.Errorf("got %+v, %v", e, err)
 	}
 }
@@ -43,7 +43,7 @@ func TestEntry_IsCorruptWithoutItsValue(t *testing.T) {
 		"wrong type":       `{"id":"a","service":"s","weight":"hunter2"}`,
 		"other ID":         `{"id":"hunter2","service":"s"}`,
 		"other service":    `{"id":"a","service":"hunter2"}`,
-		"no ID":            `{"service":"s"}`,
+		"nobody's":         `{"service":"s"}`,
 		"negative weight":  `{"id":"a","service":"s","weight":-1}`,
 		"unknown status":   `{"id":"a","service":"s","status":"hunter2"}`,
 		"later format":     `{"id":"a","service":"s","format":2}`,

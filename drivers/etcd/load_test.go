@@ -59,10 +59,11 @@ func BenchmarkLoad(b *testing.B) {
 func BenchmarkWatch_OneOfTenThousand(b *testing.B) {
 	server := etcdtest.Start(b, etcdtest.Options{})
 	admin := server.Client(b)
-	entry := func(i, weight int) string {
-		return fmt.Sprintf(`{"id":"%06d","service":"orders","endpoints":["http://10.0.0.1:80"],"weight":%d,"owner":"o","format":1}`, i, weight)
+	// What the engines register: an instance moves to another port.
+	entry := func(port int) string {
+		return fmt.Sprintf(`{"endpoints":["http://10.0.0.1:%d"],"owner":"1pd5k2c8m0q4h7vr"}`, port)
 	}
-	fill(b, admin, "/services/orders/", 10_000, func(i int) string { return entry(i, 1) })
+	fill(b, admin, "/services/orders/", 10_000, func(int) string { return entry(8000) })
 	proxy := faultproxy.New(b, server.Addr())
 	registry := dial(b, etcd.DialOptions{Endpoints: []string{"http://" + proxy.Addr()}, Heartbeat: time.Minute, HeartbeatTimeout: time.Minute}).Registry(etcd.RegistryOptions{})
 	from, err := registry.Discover(b.Context(), "orders")
@@ -81,18 +82,18 @@ func BenchmarkWatch_OneOfTenThousand(b *testing.B) {
 			}
 		}
 	}()
-	change := func(weight int) {
-		if _, err := admin.Put(ctx, "/services/orders/005000", entry(5000, weight)); err != nil {
+	change := func(port int) {
+		if _, err := admin.Put(ctx, "/services/orders/005000", entry(port)); err != nil {
 			b.Fatal(err)
 		}
-		if u := <-changes; u.Put["005000"].Weight != weight {
+		if u := <-changes; u.Put["005000"].Endpoints[0] != fmt.Sprintf("http://10.0.0.1:%d", port) {
 			b.Fatalf("got %+v", u)
 		}
 	}
-	change(2)
+	change(8001)
 	before, busy, n := proxy.DownBytes(), cpuTime(), 0
 	for b.Loop() {
-		change(3 + n)
+		change(8002 + n%1000)
 		n++
 	}
 	bytes, cost := proxy.DownBytes()-before, cpuTime()-busy
@@ -101,7 +102,7 @@ func BenchmarkWatch_OneOfTenThousand(b *testing.B) {
 	// The test's own put and proxy are no cost of the watch.
 	busy = cpuTime()
 	for i := range n {
-		if _, err := admin.Put(b.Context(), "/services/orders/005000", entry(5000, i)); err != nil {
+		if _, err := admin.Put(b.Context(), "/services/orders/005000", entry(8000+i%1000)); err != nil {
 			b.Fatal(err)
 		}
 	}
