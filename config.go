@@ -192,8 +192,8 @@ type ConfigStatus struct {
 	Revision core.Revision
 	// Since is when the level began.
 	Since time.Time
-	// Age is how long ago the backend last confirmed the set; never negative, and 0
-	// before it did so for the first time.
+	// Age is how long ago the backend last confirmed the set, at level cached in the
+	// life of an earlier process; never negative, and 0 if it never did.
 	Age time.Duration
 	// Err is why the last list failed or the last watch ended; nil while in sync.
 	Err error
@@ -218,6 +218,9 @@ func (c *Config) Status() ConfigStatus {
 	s := ConfigStatus{
 		Origin: c.src.Origin(), Level: c.levelLocked(), Revision: c.revision, Since: c.levelSince, Age: since(c.lastSync), Err: c.err,
 		Keys: len(c.set), Held: c.held, Lists: c.lists, Changes: c.changes,
+	}
+	if s.Level == core.Cached {
+		s.Age = since(c.newestRecordLocked())
 	}
 	for k, r := range c.set {
 		if r.bad != nil {

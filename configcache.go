@@ -134,6 +134,17 @@ func (c *Config) takeRecords(records []core.Record) {
 	c.relevelLocked(c.err)
 }
 
+// newestRecordLocked is when the newest of the cached records was saved.
+func (c *Config) newestRecordLocked() time.Time {
+	var newest time.Time
+	for _, r := range c.cached {
+		if r.savedAt.After(newest) {
+			newest = r.savedAt
+		}
+	}
+	return newest
+}
+
 // saveLocked has what a binding accepted written, if that is news.
 func (c *Config) saveLocked(b *binding, at time.Time) {
 	old := c.cached[b.path]

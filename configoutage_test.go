@@ -64,6 +64,9 @@ func TestStart_WithDeadBackend(t *testing.T) {
 				if age := v.Status().Age; age < time.Hour || age > 2*time.Hour {
 					t.Errorf("age of the cached value is %v, want a little over 1 h", age)
 				}
+				if age := svc.Status().Config.Age; age < time.Hour || age > 2*time.Hour {
+					t.Errorf("age of the cached configuration is %v, want a little over 1 h", age)
+				}
 				w.backend.Heal()
 				settle()
 				wantValue(t, v, limits{MaxItems: 7, Timeout: time.Second}, core.Live)

@@ -240,7 +240,7 @@ func (s *Service) WaitLevel(ctx context.Context, min core.Level) error {
 		s.mu.Lock()
 		closed = s.closed
 		s.mu.Unlock()
-		return closed || s.level().AtLeast(min)
+		return closed || s.Level().AtLeast(min)
 	})
 	if err == nil && closed {
 		return fmt.Errorf("holdfast: %w", core.ErrClosed)

@@ -41,7 +41,7 @@ func (s *Service) Status() Status {
 	for _, a := range s.Announcements() {
 		st.Announcements = append(st.Announcements, a.Status())
 	}
-	st.Level = s.level()
+	st.Level = s.Level()
 	st.Degraded = !st.Level.AtLeast(core.Live) || st.Cache.Err != nil
 	for _, v := range st.Config.Values {
 		st.Degraded = st.Degraded || v.Err != nil
@@ -52,9 +52,9 @@ func (s *Service) Status() Status {
 	return st
 }
 
-// level is the worst of the parts in use; with none in use there is nothing to
-// be out of date.
-func (s *Service) level() core.Level {
+// Level is Status().Level without the cost of the rest: the worst of the parts in
+// use; live with none in use, because there is nothing to be out of date.
+func (s *Service) Level() core.Level {
 	level := core.Live
 	if s.config.src != nil {
 		level = level.Worse(s.config.Level())

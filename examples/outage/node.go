@@ -101,13 +101,10 @@ func (n *node) registered() bool {
 // at reports whether the node is at a level.
 func (n *node) at(level core.Level) bool { return n.svc.Status().Level == level }
 
-// age is how old what the node works with is.
+// age is how old what the node knows is: that of its level.
 func (n *node) age() time.Duration {
 	st := n.svc.Status()
 	age := st.Config.Age
-	for _, v := range st.Config.Values {
-		age = max(age, v.Age)
-	}
 	for _, e := range st.Endpoints {
 		age = max(age, e.Age)
 	}
