@@ -117,7 +117,7 @@ func (c *Client) openWatch(ctx context.Context, key, end string, revision int64)
 	return w, err
 }
 
-func (c *Client) openWatchOnce(ctx context.Context, key, end string, revision int64) (_ *watch, err error) {
+func (c *Client) openWatchOnce(ctx context.Context, key, end string, revision int64) (_ *watch, err error) { //nolint:contextcheck // a watch lives on its stream's ctx and ends with either
 	epoch := c.history.now()
 	member, err := c.join(key)
 	if err != nil {
@@ -137,14 +137,13 @@ func (c *Client) openWatchOnce(ctx context.Context, key, end string, revision in
 			w.close()
 		}
 	}()
-	// Not confirmed in the time that a heartbeat has means dead.
-	late := time.AfterFunc(c.heartbeatInterval+c.heartbeatTimeout, func() { cancel(errNotCreated) })
+	late := time.AfterFunc(c.confirmTimeout(), func() { cancel(errNotCreated) })
 	defer late.Stop()
 	options := []clientv3.OpOption{clientv3.WithRev(revision), clientv3.WithCreatedNotify()}
 	if end != "" {
 		options = append(options, clientv3.WithRange(end))
 	}
-	w.responses = member.watcher.Watch(wctx, key, options...)
+	w.responses = member.watcher.Watch(wctx, key, options...) //nolint:contextcheck // see above
 	created, err := w.next(ctx)
 	if err != nil {
 		if c.auth.expired(err) {
@@ -156,7 +155,7 @@ func (c *Client) openWatchOnce(ctx context.Context, key, end string, revision in
 		return w, nil
 	}
 	// This member has not got there yet; or nobody has, and it is another history.
-	fresh, err := c.fresh(wctx, key)
+	fresh, err := c.fresh(wctx, key) //nolint:contextcheck // see above
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +163,14 @@ func (c *Client) openWatchOnce(ctx context.Context, key, end string, revision in
 		return nil, &core.Error{Driver: driver, Op: "watch", Key: key, Kind: core.ErrRevisionGone, Err: errFuture}
 	}
 	return w, nil
+}
+
+// confirmTimeout is how long a server may take to confirm a watch: as long as an
+// answer to a heartbeat. A stopped member of several stays in the balancer until
+// its connection is given up after keepaliveTime + keepaliveTimeout, and a new
+// watch may meet it again; a wait of a whole interval would be lost each time.
+func (c *Client) confirmTimeout() time.Duration {
+	return min(c.heartbeatInterval+c.heartbeatTimeout, max(c.heartbeatTimeout, defaultHeartbeatTimeout))
 }
 
 // next waits for the server's next message about this watch.
