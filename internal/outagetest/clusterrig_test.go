@@ -126,14 +126,15 @@ func (c *trio) goals(what string, limit time.Duration, nodes []*node, met func(*
 }
 
 // loss measures how a member that is lost is noticed by the service on it alone,
-// and how soon what is put then reaches the others.
+// and how soon what is put then reaches the others: at once, or where a watch was
+// on that member, backLimit after that is noticed.
 func (c *trio) loss(clause string, since time.Time, member, items int, limit time.Duration) {
 	c.t.Helper()
 	c.tryPut(maxItemsKey, strconv.Itoa(items), member)
 	c.t.Logf("%s: the cluster took a put after %.3fs", clause, time.Since(since).Seconds())
 	measure(c.t, clause, since, append(
 		c.goals("notices", limit, c.alone[member:member+1], away),
-		c.goals("has what was put after", limit, c.others(member), func(n *node) func() bool {
+		c.goals("has what was put after", limit+backLimit, c.others(member), func(n *node) func() bool {
 			return func() bool { return n.items() == items && n.configLive() && n.discoveryLive() }
 		})...)...)
 }

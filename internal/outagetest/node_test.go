@@ -154,7 +154,12 @@ func (n *node) configLive() bool { return n.svc.Config().Level() == core.Live }
 
 func (n *node) discoveryLive() bool { return n.peers.Status().Level == core.Live }
 
-func (n *node) registered() bool { return n.ann.Status().State == holdfast.StateRegistered }
+// registered says that the backend confirmed the registration when it was asked
+// last.
+func (n *node) registered() bool {
+	a := n.ann.Status()
+	return a.State == holdfast.StateRegistered && a.Err == nil
+}
 
 // well says whether everything is as it should be and the peer is known.
 func (n *node) well() bool {

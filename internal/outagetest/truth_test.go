@@ -8,6 +8,10 @@ import (
 	"github.com/holdfast-go/holdfast/core"
 )
 
+// leadsOn is how long a leader without quorum may go on as if it had one: two
+// election timeouts.
+const leadsOn = 2 * time.Second
+
 // mustBeAway checks that a node tells the truth about a backend that has been
 // away since a moment: values of memory, their age, why, and that nobody confirms
 // the registration any more. quiet is how long before that moment it may have
@@ -41,9 +45,10 @@ func (n *node) mustBeAway(t *testing.T, since time.Time, quiet time.Duration) {
 		checkAge("endpoints", e.Age)
 	}
 	for _, a := range s.Announcements {
-		// A member that is isolated may still get renewals to its leader: etcd sends
-		// them without saying who asks, and the proxies between peers let them pass.
-		if confirmed := a.ConfirmedAt.Sub(since); quiet <= oldestLive && confirmed > time.Second {
+		// A leader goes on renewing until it notices that it lost its quorum. A member
+		// that is isolated may even get renewals to its leader: etcd sends them without
+		// saying who asks, and the proxies between peers let them pass.
+		if confirmed := a.ConfirmedAt.Sub(since); quiet <= oldestLive && confirmed > leadsOn {
 			t.Errorf("%.1fs into the outage: announcement says that it was confirmed %.1fs into it", away.Seconds(), confirmed.Seconds())
 		}
 		unconfirmed := min(away, time.Since(a.ConfirmedAt))
