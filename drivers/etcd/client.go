@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math"
 	"slices"
@@ -146,7 +147,7 @@ func (c *Client) attempts(ctx context.Context, try func(ctx context.Context) err
 	again := true
 	for left := min(len(c.etcd.Endpoints()), 3); ; {
 		err := c.attempt(ctx, left, try)
-		if err == nil || ctx.Err() != nil || kind(err) != core.ErrUnavailable {
+		if err == nil || ctx.Err() != nil || !errors.Is(kind(err), core.ErrUnavailable) {
 			return err
 		}
 		switch {

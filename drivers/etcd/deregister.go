@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -126,7 +127,7 @@ func (c *Client) move(ctx context.Context, other *registration, from *lease) err
 		if oneOf(rpctypes.Error(err), rpctypes.ErrLeaseNotFound) {
 			c.leases.retire(to)
 		}
-		if kind(err) == core.ErrUnavailable {
+		if errors.Is(kind(err), core.ErrUnavailable) {
 			c.registrations.taint(other, to)
 		}
 		return err

@@ -22,7 +22,7 @@ func TestEntry_IsReadableAndComesBack(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", value, want)
 	}
 	e, err := decodeEntry("orders", "a<b>", value)
-	if err != nil || !e.Instance.Equal(r.Instance) || e.Owner != "o1" {
+	if err != nil || !e.Equal(r.Instance) || e.Owner != "o1" {
 		t.Errorf("got %+v, %v", e, err)
 	}
 }

@@ -49,7 +49,7 @@ func unescape(segment string) (name string, ok bool) {
 		if high < 0 || low < 0 {
 			return "", false
 		}
-		b.WriteByte(byte(high<<4 | low)) //nolint:gosec // both are below 16
+		b.WriteByte(byte(high<<4 | low))
 		i += 2
 	}
 	name = b.String()

@@ -37,7 +37,7 @@ func (s *stream) beat() {
 		switch {
 		case s.ctx.Err() != nil:
 			return
-		case kind(err) == core.ErrThrottled:
+		case errors.Is(kind(err), core.ErrThrottled):
 			fresh = before // a busy cluster is no broken one; progress alone must do this time
 		case err != nil:
 			s.end(err)
@@ -56,7 +56,7 @@ func (s *stream) beat() {
 // pause waits for the next beat; false means that the stream ended.
 func (s *stream) pause() bool {
 	interval := s.client.heartbeatInterval
-	timer := time.NewTimer(interval*9/10 + rand.N(interval/5+1)) //nolint:gosec // jitter
+	timer := time.NewTimer(interval*9/10 + rand.N(interval/5+1))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -99,7 +99,7 @@ func (s *stream) progress(revision int64) bool {
 // read; it says whose permission counts.
 func (c *Client) fresh(ctx context.Context, key string) (revision int64, err error) {
 	for range freshTries {
-		if revision, err = c.freshOnce(ctx, key); kind(err) != core.ErrUnavailable {
+		if revision, err = c.freshOnce(ctx, key); !errors.Is(kind(err), core.ErrUnavailable) {
 			break
 		}
 	}

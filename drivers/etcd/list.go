@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -35,14 +36,14 @@ func (c *Client) load(ctx context.Context, prefix, end string, replica bool) (li
 	l, err := c.loadConsistent(ctx, prefix, end)
 	// Only what a replica can help against leads to it: not a refusal, and not a
 	// connection that just failed, which would only fail again.
-	if err == nil || !replica || kind(err) != core.ErrUnavailable || ctx.Err() != nil || c.disconnected() {
+	if err == nil || !replica || !errors.Is(kind(err), core.ErrUnavailable) || ctx.Err() != nil || c.disconnected() {
 		return l, err
 	}
 	first := err
 	ctx, cancel := withTimeout(ctx, 1)
 	defer cancel()
 	l, err = c.list(ctx, prefix, end, true)
-	if err != nil && kind(err) == core.ErrUnavailable {
+	if err != nil && errors.Is(kind(err), core.ErrUnavailable) {
 		err = first // why the better read failed says more
 	}
 	return l, err
@@ -66,11 +67,11 @@ func withTimeout(ctx context.Context, n int) (context.Context, context.CancelFun
 func (c *Client) list(ctx context.Context, prefix, end string, serializable bool) (l listing, err error) {
 	for range mostRestarts {
 		l, err = c.pages(ctx, prefix, end, serializable)
-		if kind(err) != core.ErrRevisionGone {
+		if !errors.Is(kind(err), core.ErrRevisionGone) {
 			break
 		}
 	}
-	if kind(err) == core.ErrRevisionGone {
+	if errors.Is(kind(err), core.ErrRevisionGone) {
 		// A list has no revision to lose: what is compacted faster than it can be
 		// read is a matter of load.
 		err = &core.Error{Driver: driver, Op: "load", Key: prefix, Kind: core.ErrUnavailable, Err: err}

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -20,7 +21,7 @@ func (r *Registry) AwaitLoss(ctx context.Context, reg core.Registration) error {
 	own := r.client.registrations.hold(key, i.Service, i.ID, reg.Owner)
 	defer r.client.registrations.drop(own)
 	err := r.client.awaitLoss(ctx, own)
-	if kind(err) == core.ErrRevisionGone {
+	if errors.Is(kind(err), core.ErrRevisionGone) {
 		// There is no revision to lose here: what became of the key can't be told.
 		err = &core.Error{Driver: driver, Op: "await loss", Key: key, Kind: core.ErrUnavailable, Err: err}
 	}

@@ -111,7 +111,7 @@ func (c *Client) write(ctx context.Context, own *registration, l *lease, value [
 			if oneOf(rpctypes.Error(err), rpctypes.ErrLeaseNotFound) {
 				return errLeaseGone
 			}
-			if kind(err) == core.ErrUnavailable {
+			if errors.Is(kind(err), core.ErrUnavailable) {
 				c.registrations.taint(own, l)
 			}
 			return err

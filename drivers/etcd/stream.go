@@ -53,9 +53,9 @@ func (c *Client) join(key string) (*membership, error) {
 	}
 	c.current.members++
 	m := &membership{c.current}
-	m.stream.mu.Lock()
-	m.stream.keys[m] = key
-	m.stream.mu.Unlock()
+	m.mu.Lock()
+	m.keys[m] = key
+	m.mu.Unlock()
 	return m, nil
 }
 
