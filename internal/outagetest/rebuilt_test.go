@@ -84,10 +84,7 @@ func rebuilt(t *testing.T, r rebuild) {
 	c.orders.mustBeAway(t, died, oldestLive)
 	served := c.serves()
 	if r.more {
-		for {
-			if c.backend.put("/elsewhere", "x") > lastRevision+20 {
-				break
-			}
+		for c.backend.put("/elsewhere", "x") <= lastRevision+20 {
 		}
 		proxy.Pass()
 		served = time.Now()
