@@ -109,6 +109,18 @@ func (s *stream) retire() {
 	s.retired = true
 }
 
+// doubt is retire of a stream on which a watch was not confirmed; one that never
+// said anything is over for its other watches too.
+func (s *stream) doubt() {
+	s.retire()
+	s.mu.Lock()
+	mute := s.seen == 0
+	s.mu.Unlock()
+	if mute {
+		s.end(errNotCreated)
+	}
+}
+
 // end ends the generation and all its watches with err.
 func (s *stream) end(err error) { s.cancel(err) }
 

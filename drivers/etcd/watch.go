@@ -11,6 +11,13 @@ import (
 	"github.com/holdfast-go/holdfast/core"
 )
 
+const (
+	// mostMembers is how many members of a cluster one watch may try to begin on.
+	mostMembers = 3
+	// soon is when a healthy member has confirmed a watch.
+	soon = time.Second
+)
+
 var (
 	errUnknownRevision = errors.New("no revision of etcd; list first")
 	errFuture          = errors.New("the cluster has not reached this revision: it was wiped or restored")
@@ -108,16 +115,29 @@ type watch struct {
 // one after it: a watch that waits for a revision yet to come makes the server
 // ignore every request for progress on the stream. The caller drops what is at or
 // below the revision. Revision 0 is now.
+//
+// With several endpoints a watch that is not confirmed soon begins again at once:
+// the balancer, which goes round, then takes another member. Left to the next list
+// it may take the same one every time, because what is asked in between takes its
+// turns too.
 func (c *Client) openWatch(ctx context.Context, key, end string, revision int64) (*watch, error) {
-	w, err := c.openWatchOnce(ctx, key, end, revision)
-	if err != nil && c.auth.forget(err) && ctx.Err() == nil {
-		// A stream keeps the token that it was opened with; that one has expired.
-		w, err = c.openWatchOnce(ctx, key, end, revision)
+	for left := min(len(c.etcd.Endpoints()), mostMembers); ; left-- {
+		confirm := c.confirmTimeout()
+		if left > 1 {
+			confirm = min(confirm, soon)
+		}
+		w, err := c.openWatchOnce(ctx, key, end, revision, confirm)
+		if err != nil && c.auth.forget(err) && ctx.Err() == nil {
+			// A stream keeps the token that it was opened with; that one has expired.
+			w, err = c.openWatchOnce(ctx, key, end, revision, confirm)
+		}
+		if left <= 1 || !errors.Is(err, errNotCreated) || ctx.Err() != nil {
+			return w, err
+		}
 	}
-	return w, err
 }
 
-func (c *Client) openWatchOnce(ctx context.Context, key, end string, revision int64) (_ *watch, err error) { //nolint:contextcheck // a watch lives on its stream's ctx and ends with either
+func (c *Client) openWatchOnce(ctx context.Context, key, end string, revision int64, confirm time.Duration) (_ *watch, err error) { //nolint:contextcheck // a watch lives on its stream's ctx and ends with either
 	epoch := c.history.now()
 	member, err := c.join(key)
 	if err != nil {
@@ -137,7 +157,7 @@ func (c *Client) openWatchOnce(ctx context.Context, key, end string, revision in
 			w.close()
 		}
 	}()
-	late := time.AfterFunc(c.confirmTimeout(), func() { cancel(errNotCreated) })
+	late := time.AfterFunc(confirm, func() { cancel(errNotCreated) })
 	defer late.Stop()
 	options := []clientv3.OpOption{clientv3.WithRev(revision), clientv3.WithCreatedNotify()}
 	if end != "" {
@@ -146,8 +166,11 @@ func (c *Client) openWatchOnce(ctx context.Context, key, end string, revision in
 	w.responses = member.watcher.Watch(wctx, key, options...) //nolint:contextcheck // see above
 	created, err := w.next(ctx)
 	if err != nil {
-		if c.auth.expired(err) {
+		switch {
+		case c.auth.expired(err):
 			member.retire()
+		case errors.Is(err, errNotCreated):
+			member.doubt()
 		}
 		return nil, err
 	}
