@@ -149,7 +149,7 @@ func (c *trio) healed(clause, what string, since time.Time, items int, nodes []*
 func (c *trio) end(dogs []*watchdog) {
 	c.t.Helper()
 	for i, n := range c.nodes() {
-		eventually(c.t, "all is well", n.well)
+		eventually(c.t, "all is well and nothing is held", func() bool { return n.well() && len(n.peers.Status().Held) == 0 })
 		n.mustBeWell(c.t)
 		dogs[i].end(c.t)
 	}

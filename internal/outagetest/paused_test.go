@@ -49,7 +49,7 @@ func TestPaused30s_AllIsBack_Row5_Row25(t *testing.T) {
 	}
 	c.reloads(clause, "8", 8)
 	for i, n := range c.nodes() {
-		eventually(t, "all is well", n.well)
+		eventually(t, "all is well and nothing is held", func() bool { return n.well() && len(n.peers.Status().Held) == 0 })
 		n.mustBeWell(t)
 		dogs[i].end(t)
 	}

@@ -124,7 +124,7 @@ func rebuilt(t *testing.T, r rebuild) {
 		c.reloads(r.clause, "8", 8)
 	}
 	for i, n := range c.nodes() {
-		eventually(t, "all is well", n.well)
+		eventually(t, "all is well and nothing is held", func() bool { return n.well() && len(n.peers.Status().Held) == 0 })
 		n.mustBeWell(t)
 		dogs[i].end(t)
 	}
