@@ -33,7 +33,7 @@ func TestCompactedWhileCutOff_RightThenIdle_Row12_Row13(t *testing.T) {
 
 			proxy.Refuse()
 			cut := time.Now()
-			eventually(t, "the cut is noticed", func() bool { return !c.orders.configLive() && !c.inventory.configLive() })
+			eventually(t, "the cut is noticed", func() bool { return away(c.orders)() && away(c.inventory)() })
 			c.orders.mustBeAway(t, cut, oldestLive)
 			for i := range 50 {
 				c.backend.put(maxItemsKey, strconv.Itoa(1000+i))

@@ -75,7 +75,7 @@ func rebuilt(t *testing.T, r rebuild) {
 	}
 	server.Kill()
 	died := time.Now()
-	eventually(t, "the loss is noticed", func() bool { return !c.orders.configLive() && !c.inventory.configLive() })
+	eventually(t, "the loss is noticed", func() bool { return away(c.orders)() && away(c.inventory)() })
 	if r.wipe {
 		server.Wipe()
 	} else {

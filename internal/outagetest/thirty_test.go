@@ -50,7 +50,7 @@ func thirtyOutages(t *testing.T) {
 		began := time.Now()
 		for i := range outages {
 			ways[i%len(ways)]()
-			eventually(t, "the outage is noticed", func() bool { return !c.orders.configLive() && !c.inventory.configLive() })
+			eventually(t, "the outage is noticed", func() bool { return away(c.orders)() && away(c.inventory)() })
 			proxy.Pass()
 			eventually(t, "all is well", well)
 			if i == 2 {
