@@ -254,6 +254,15 @@ func (c *Config) levelLocked() core.Level {
 	return core.Default
 }
 
+// settled reports whether Start need not wait any longer: all is well, or the
+// backend failed and there is something to serve.
+func (c *Config) settled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	level := c.levelLocked()
+	return level == core.Live || c.err != nil && level.AtLeast(core.Cached)
+}
+
 // WaitLevel blocks until the configuration is at least at level min, and returns
 // context.Cause(ctx) if ctx ends first, or [core.ErrClosed] after Close.
 func (c *Config) WaitLevel(ctx context.Context, min core.Level) error {

@@ -36,7 +36,7 @@ type Options struct {
 	// must not share values. Default "".
 	CacheScope string
 	// StartBudget is how long Start waits for the backend at most; with a usable
-	// cache it waits 250 ms of it. Default 2 s; negative does not wait.
+	// cache it waits 250 ms of it, and no longer once the backend has failed. Default 2 s; negative does not wait.
 	StartBudget time.Duration
 	// RequireLevel makes Start fail when the configuration is not at least at this
 	// level by the end of StartBudget. Default core.None: any level will do.
@@ -165,8 +165,8 @@ func (s *Service) awaitStart(ctx context.Context) error {
 	case <-s.config.looked: // else a refused live value would go back to the default instead of the cached one
 	case <-brief.Done():
 	}
-	if s.config.WaitLevel(brief, core.Live) != nil {
-		// Reaching no level in time is what levels are for, not an error.
+	// Reaching no level in time is what levels are for, not an error.
+	if s.jrnl.await(brief, s.config.settled) != nil {
 		_ = s.config.WaitLevel(within, core.Cached)
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
