@@ -57,7 +57,22 @@ func BenchmarkValue(b *testing.B) {
 			sum += small.Get()
 		}
 	})
-	b.Run("floor/64B", func(b *testing.B) {
+	b.Run("floor/64B field", func(b *testing.B) {
+		var p atomic.Pointer[sixtyFour]
+		p.Store(&sixtyFour{H: 1})
+		var sum int64
+		for b.Loop() {
+			now := *p.Load()
+			sum += now.H
+		}
+	})
+	b.Run("Get/64B field", func(b *testing.B) {
+		var sum int64
+		for b.Loop() {
+			sum += large.Get().H
+		}
+	})
+	b.Run("floor/64B whole", func(b *testing.B) {
 		var p atomic.Pointer[sixtyFour]
 		p.Store(new(sixtyFour))
 		var now sixtyFour
@@ -66,7 +81,7 @@ func BenchmarkValue(b *testing.B) {
 		}
 		_ = now
 	})
-	b.Run("Get/64B", func(b *testing.B) {
+	b.Run("Get/64B whole", func(b *testing.B) {
 		var now sixtyFour
 		for b.Loop() {
 			now = large.Get()
