@@ -66,10 +66,11 @@ func follow[V any](ctx context.Context, c *Client, set set[V], after core.Revisi
 		if err != nil {
 			return err
 		}
-		if w, err = c.openWatch(ctx, set.prefix, set.end, s.revision); err != nil {
+		again, err := c.openWatch(ctx, set.prefix, set.end, s.revision)
+		if err != nil {
 			return err
 		}
-		revision = s.revision
+		w, revision = again, s.revision
 		if !yield(set.reset(s)) {
 			return nil
 		}
