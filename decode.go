@@ -27,7 +27,11 @@ func decode(path string, raw map[string][]byte, target any) (found bool, err err
 	if err != nil || !found {
 		return found, err
 	}
-	return true, decodeTree(path, tree, target)
+	v := reflect.ValueOf(target)
+	for v.Elem().Kind() == reflect.Pointer && !v.Elem().IsNil() {
+		v = v.Elem() // mapstructure would put a new one here, without the default's fields
+	}
+	return true, decodeTree(path, tree, v.Interface())
 }
 
 // named reports whether a type consists of named fields, and so is assembled
