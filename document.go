@@ -60,6 +60,9 @@ func parseJSON(b []byte) (any, error) {
 
 // parseYAML leaves the parser's own text out of the error: it quotes the source.
 func parseYAML(b []byte) (any, error) {
+	if err := checkNesting(b); err != nil {
+		return nil, err
+	}
 	var v any
 	if err := yaml.Unmarshal(b, &v); err != nil {
 		if y, ok := errors.AsType[yaml.Error](err); ok && y.GetToken() != nil && y.GetToken().Position != nil {
@@ -67,6 +70,9 @@ func parseYAML(b []byte) (any, error) {
 			return nil, fmt.Errorf("it is not valid YAML at line %d, column %d", p.Line, p.Column)
 		}
 		return nil, errors.New("it is not valid YAML")
+	}
+	if left := max(len(b), smallDocument) * aliasFactor; !affordable(v, &left) {
+		return nil, errors.New("its aliases make it far larger than it is written")
 	}
 	return v, nil
 }
