@@ -33,7 +33,8 @@ type binding struct {
 	running  bool              // a goroutine evaluates
 	from     core.Level        // Live (the source, see level), Cached or Default (None at first)
 	accepted map[string][]byte // the raw keys of the value served
-	refusal  map[string][]byte // the raw keys last refused
+	refusal  map[string][]byte // the raw keys last refused, nil if none stand
+	damaged  *configRecord     // the cached value that was refused
 	revision core.Revision
 	savedAt  time.Time
 	since    time.Time
@@ -139,13 +140,13 @@ func (b *binding) fromSource(ctx context.Context, in input) bool {
 // served yet.
 func (b *binding) fromCache(in input) {
 	from, _, _ := b.state()
-	if in.record == nil || (from != core.None && (from != core.Default || in.listed)) {
+	if in.record == nil || in.record == b.damaged || (from != core.None && (from != core.Default || in.listed)) {
 		return
 	}
 	now, found, err := b.read(in.record.keys)
 	switch {
 	case err != nil:
-		b.refuse(nil, fmt.Errorf("the cached value: %w", err))
+		b.refuseCached(in.record, fmt.Errorf("the cached value: %w", err))
 	case found:
 		in.raw, in.revision = in.record.keys, in.record.revision
 		b.serve(now, core.Cached, in, in.record.savedAt)
@@ -197,7 +198,10 @@ func (b *binding) serve(now any, level core.Level, in input, at time.Time) {
 	if changed || b.from != level {
 		b.since = time.Now()
 	}
-	b.from, b.accepted, b.revision, b.savedAt, b.refusal = level, in.raw, in.revision, at, nil
+	b.from, b.accepted, b.revision, b.savedAt = level, in.raw, in.revision, at
+	if level != core.Cached {
+		b.refusal = nil // what the source says now stays refused beside a cached value
+	}
 	switch level {
 	case core.Live:
 		c.saveLocked(b, at)
@@ -220,6 +224,25 @@ func (b *binding) refuse(raw map[string][]byte, err error) {
 	b.refusal, b.err = raw, err
 	b.refused++
 	c.mu.Unlock()
+	b.tellRefusal(err)
+}
+
+// refuseCached notes, once, that the cached value can't be served. Why the
+// source's newest was refused is worth more than that.
+func (b *binding) refuseCached(record *configRecord, err error) {
+	c := b.config
+	c.mu.Lock()
+	b.damaged = record
+	if b.refusal == nil {
+		b.err = err
+	}
+	b.refused++
+	c.mu.Unlock()
+	b.tellRefusal(err)
+}
+
+func (b *binding) tellRefusal(err error) {
+	c := b.config
 	if p, ok := errors.AsType[*panicked](err); ok {
 		c.jrnl.record(Event{Kind: EventPanic, Part: "config", Key: b.path, Err: err, Detail: p.stack})
 	}
