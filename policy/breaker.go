@@ -64,9 +64,7 @@ func (l Breaker) build(p *plan) step {
 	if l.If == nil {
 		l.If = IsFailure
 	}
-	s := &breakerStep{Breaker: l, outside: p.outside, gate: newGate(l, p.chain.bell.tell)}
-	p.chain.breaker = s
-	return s
+	return &breakerStep{Breaker: l, outside: p.outside, gate: newGate(l, p.chain.bell.tell)}
 }
 
 // outcome is what a breaker makes of a call.
@@ -108,27 +106,33 @@ func (s *breakerStep) do(ctx context.Context, rest []step, r runner) (err error)
 }
 
 func (s *breakerStep) judge(ctx context.Context, err error) outcome {
-	switch {
-	case isRefusal(err):
+	if isRefusal(err) {
 		return uncounted
-	case ctx.Err() != nil && !s.timedOut(ctx):
-		return uncounted
-	case s.If(err):
-		return failed
-	case ctx.Err() != nil:
-		// The time was up and the function says "cancelled": no sign of health.
+	}
+	if ctx.Err() != nil {
+		t := s.timedOut(ctx)
+		if t == nil {
+			return uncounted
+		}
+		if !isAnswer(err) {
+			// The timeout further out has not seen the error yet, and what a function
+			// returns when it is interrupted may look like the caller's cancel.
+			err = &compound{t.cause, err}
+		}
+	}
+	if s.If(err) {
 		return failed
 	}
 	return succeeded
 }
 
-// timedOut reports whether ctx ended by a timeout of the same chain.
-func (s *breakerStep) timedOut(ctx context.Context) bool {
+// timedOut returns the timeout of the same chain by which ctx ended, if any.
+func (s *breakerStep) timedOut(ctx context.Context) *timeoutStep {
 	cause := context.Cause(ctx)
 	for _, t := range s.outside {
 		if cause == t.cause { //nolint:errorlint // which timeout it was, not of which kind
-			return true
+			return t
 		}
 	}
-	return false
+	return nil
 }

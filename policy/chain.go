@@ -10,7 +10,6 @@ import (
 // nothing.
 type Chain struct {
 	steps    []step
-	breaker  *breakerStep // nil if there is none
 	bell     bell
 	calls    atomic.Int64
 	inFlight atomic.Int64

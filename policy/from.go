@@ -50,7 +50,7 @@ func (s *fromStep) state() LayerState {
 
 func (s *fromStep) do(ctx context.Context, rest []step, r runner) error {
 	v, err := s.executor.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[any]) (any, error) {
-		f := r.fork()
+		f := r.fork().runner
 		err := run(exec.Context(), rest, f)
 		return f.value(), err
 	})

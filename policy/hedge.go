@@ -75,12 +75,12 @@ func (s *hedgeStep) do(ctx context.Context, rest []step, r runner) error {
 		cancel(lost)
 	}()
 	begin := func() {
-		t := &try{runner: r.fork(), done: make(chan struct{}), strays: &s.stray}
+		t := fork(inner, rest, r, &s.stray)
 		tries = append(tries, t)
 		go func() {
 			// In a deferred call: run ends the goroutine if the function does.
 			defer func() { ends <- t }()
-			t.run(inner, rest)
+			t.run()
 		}()
 	}
 	begin()

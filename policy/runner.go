@@ -12,9 +12,9 @@ import (
 // allocations more.
 type runner interface {
 	run(ctx context.Context) error
-	// fork returns a runner with a place of its own for the value, for a try that
-	// may still run when the caller has gone on.
-	fork() runner
+	// fork returns a try whose runner has a place of its own for the value, so that
+	// it may still run when the caller has gone on.
+	fork() *try
 	// adopt takes the value of a fork.
 	adopt(fork runner)
 	// value and set give and take the value for policies of failsafe-go.
@@ -26,7 +26,7 @@ type runner interface {
 type plain func(ctx context.Context) error
 
 func (p plain) run(ctx context.Context) error { return p(ctx) }
-func (p plain) fork() runner                  { return p }
+func (p plain) fork() *try                    { return &try{runner: p} }
 func (p plain) adopt(runner)                  {}
 func (p plain) value() any                    { return nil }
 func (p plain) set(any) error                 { return nil }
@@ -43,7 +43,15 @@ func (r *valued[T]) run(ctx context.Context) error {
 	return err
 }
 
-func (r *valued[T]) fork() runner { return &valued[T]{fn: r.fn} }
+func (r *valued[T]) fork() *try {
+	f := &struct { // in one piece: an allocation less
+		try
+		valued[T]
+	}{}
+	f.fn = r.fn
+	f.runner = &f.valued
+	return &f.try
+}
 
 func (r *valued[T]) adopt(fork runner) {
 	if f, ok := fork.(*valued[T]); ok {

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -95,8 +96,16 @@ func (s *timeoutStep) do(ctx context.Context, rest []step, r runner) error {
 
 // abandon runs the rest on a goroutine and leaves it when ctx ends.
 func (s *timeoutStep) abandon(ctx context.Context, rest []step, r runner) error {
-	t := &try{runner: r.fork(), done: make(chan struct{}), strays: &s.stray}
-	go t.run(ctx, rest)
+	t := fork(ctx, rest, r, &s.stray)
+	go t.run()
+	// Let it begin at once: a function that does not block is done when this
+	// goroutine comes back, which spares two wake-ups.
+	runtime.Gosched()
+	select {
+	case <-t.done:
+		return t.join(r)
+	default:
+	}
 	select {
 	case <-t.done:
 	case <-ctx.Done():

@@ -10,6 +10,8 @@ import (
 // try is one run of the rest of a chain on a goroutine of its own. It belongs to
 // its caller until leave, and to nobody afterwards.
 type try struct {
+	ctx    context.Context
+	rest   []step
 	runner runner
 	strays *strays
 	fate   atomic.Uint32
@@ -27,16 +29,27 @@ const (
 	left
 )
 
-func (t *try) run(ctx context.Context, rest []step) {
+// fork makes a try of the rest of a chain. The caller starts run on a goroutine.
+func fork(ctx context.Context, rest []step, r runner, s *strays) *try {
+	t := r.fork()
+	t.ctx, t.rest, t.strays, t.done = ctx, rest, s, make(chan struct{})
+	return t
+}
+
+func (t *try) run() {
 	defer t.end()
-	t.err = run(ctx, rest, t.runner)
+	t.err = run(t.ctx, t.rest, t.runner)
 	t.returned = true
 }
 
 func (t *try) end() {
 	if !t.returned {
 		if v := recover(); v != nil {
-			t.panicked = &PanicError{Value: v, Stack: debug.Stack()}
+			inner, ok := v.(*PanicError) // of a layer further in, which has the right stack
+			if !ok {
+				inner = &PanicError{Value: v, Stack: debug.Stack()}
+			}
+			t.panicked = inner
 		}
 	}
 	if !t.fate.CompareAndSwap(running, ended) {

@@ -1,0 +1,148 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/holdfast-go/holdfast/core"
+)
+
+// Registry puts a chain around the unary calls of a registry: Register,
+// Deregister and Discover. A watch passes by, since it lives as long as its
+// consumer wants, and so do the registry's other abilities, which [core.As] finds
+// through the guard.
+//
+// A call that the chain gave up ([Timeout.Abandon]) or that lost a race ([Hedge])
+// may still be under way when the chain has returned. Deregister awaits each
+// Register of the same instance that is, within its ctx, so that none of them
+// brings back what it removed.
+//
+// Errors are those of the registry and of [Chain.Do]. The guard is safe for
+// concurrent use if reg is. A nil reg gives nil; a nil chain guards nothing.
+func Registry(reg core.Registry, c *Chain) core.Registry {
+	if reg == nil || c == nil {
+		return reg
+	}
+	return &guardedRegistry{reg: reg, chain: c}
+}
+
+type guardedRegistry struct {
+	reg    core.Registry
+	chain  *Chain
+	writes writesInFlight
+}
+
+// Unwrap returns the registry below, for [core.As].
+func (g *guardedRegistry) Unwrap() any { return g.reg }
+
+func (g *guardedRegistry) Origin() string { return g.reg.Origin() }
+
+func (g *guardedRegistry) Register(ctx context.Context, r core.Registration) error {
+	w := g.writes.begin(r.Instance.Service, r.Instance.ID)
+	defer w.end()
+	return g.chain.Do(ctx, func(ctx context.Context) error {
+		if !w.enter() {
+			return fmt.Errorf("%w: the call that wanted this registration has returned", core.ErrClosed)
+		}
+		defer w.leave()
+		return g.reg.Register(ctx, r)
+	})
+}
+
+func (g *guardedRegistry) Deregister(ctx context.Context, r core.Registration) error {
+	return g.chain.Do(ctx, func(ctx context.Context) error {
+		if err := g.writes.await(ctx, r.Instance.Service, r.Instance.ID); err != nil {
+			return err
+		}
+		return g.reg.Deregister(ctx, r)
+	})
+}
+
+func (g *guardedRegistry) Discover(ctx context.Context, service string) (core.Snapshot[core.Instance], error) {
+	return Call(ctx, g.chain, func(ctx context.Context) (core.Snapshot[core.Instance], error) {
+		return g.reg.Discover(ctx, service)
+	})
+}
+
+func (g *guardedRegistry) Watch(ctx context.Context, service string, after core.Revision) iter.Seq2[core.Update[core.Instance], error] {
+	return g.reg.Watch(ctx, service, after)
+}
+
+// writesInFlight counts the writes of each instance that a driver still works on.
+type writesInFlight struct {
+	mu      sync.Mutex
+	running map[writeKey]*runningWrites
+}
+
+type writeKey struct{ service, id string }
+
+type runningWrites struct {
+	n    int
+	idle chan struct{} // closed when n is 0 again
+}
+
+// callOfWrite is one call of the guard, which a chain may turn into several
+// tries.
+type callOfWrite struct {
+	all  *writesInFlight
+	key  writeKey
+	over bool // the call has returned: no try may begin any more
+}
+
+func (w *writesInFlight) begin(service, id string) *callOfWrite {
+	return &callOfWrite{all: w, key: writeKey{service, id}}
+}
+
+// end refuses tries that have not begun. Those that have are awaited by whom it
+// concerns.
+func (c *callOfWrite) end() {
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	c.over = true
+}
+
+func (c *callOfWrite) enter() bool {
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	if c.over {
+		return false
+	}
+	if c.all.running == nil {
+		c.all.running = map[writeKey]*runningWrites{}
+	}
+	r := c.all.running[c.key]
+	if r == nil {
+		r = &runningWrites{idle: make(chan struct{})}
+		c.all.running[c.key] = r
+	}
+	r.n++
+	return true
+}
+
+func (c *callOfWrite) leave() {
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	r := c.all.running[c.key]
+	if r.n--; r.n == 0 {
+		close(r.idle)
+		delete(c.all.running, c.key)
+	}
+}
+
+// await returns once no write of an instance is under way.
+func (w *writesInFlight) await(ctx context.Context, service, id string) error {
+	w.mu.Lock()
+	r := w.running[writeKey{service, id}]
+	w.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	select {
+	case <-r.idle:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
