@@ -28,8 +28,11 @@ func Stream() gin.HandlerFunc {
 
 // streams reports whether a request is for something without an end.
 func streams(r *http.Request) bool {
-	if r.Header["Upgrade"] != nil {
-		return true
+	for _, protocol := range r.Header["Upgrade"] {
+		// Some clients offer HTTP/2 with every request, and it stays one.
+		if !strings.EqualFold(strings.TrimSpace(protocol), "h2c") {
+			return true
+		}
 	}
 	for _, accept := range r.Header["Accept"] {
 		if strings.Contains(accept, "text/event-stream") {
