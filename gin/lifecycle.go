@@ -3,6 +3,7 @@ package holdfastgin
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,6 +95,7 @@ type Lifecycle struct {
 	advertised Advertised
 	drained    map[*holdfast.Announcement]struct{} // that Drain found up
 	hooks      []hook
+	served     *http.Server  // by Run; every Stop ends it
 	stopping   chan struct{} // nil before the first Stop; closed when that returns
 	stopErr    error
 }

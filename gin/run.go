@@ -65,6 +65,9 @@ type RunOptions struct {
 // and what [Lifecycle.Stop] returned.
 func Run(ctx context.Context, svc *holdfast.Service, engine *gin.Engine, addr string, opts RunOptions) error {
 	if svc == nil {
+		if opts.Listener != nil {
+			_ = opts.Listener.Close()
+		}
 		return fmt.Errorf("holdfastgin: run: %w: the service is nil; make one with holdfast.Start", core.ErrInvalid)
 	}
 	if opts.Logger == nil {
@@ -74,7 +77,7 @@ func Run(ctx context.Context, svc *holdfast.Service, engine *gin.Engine, addr st
 		opts.Stop.Logger = opts.Logger
 	}
 	life := opts.Lifecycle
-	if life == nil {
+	if life == nil || life.svc != svc { // the life of another service goes on
 		life = NewLifecycle(svc, opts.Stop)
 	}
 	r := &run{svc: svc, life: life, opts: opts}
@@ -109,7 +112,7 @@ func (r *run) prepare(ctx context.Context, engine *gin.Engine, addr string) (err
 	if engine == nil {
 		return fmt.Errorf("%w: the engine is nil; make one with gin.New", core.ErrInvalid)
 	}
-	if r.life.svc != r.svc {
+	if r.opts.Lifecycle != nil && r.opts.Lifecycle != r.life {
 		return fmt.Errorf("%w: RunOptions.Lifecycle was made for another service", core.ErrInvalid)
 	}
 	if r.listener == nil {
@@ -122,7 +125,10 @@ func (r *run) prepare(ctx context.Context, engine *gin.Engine, addr string) (err
 		r.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	}
 	if r.server.Handler == nil {
-		r.server.Handler = engine.Handler()
+		r.server.Handler = engine
+		if engine.UseH2C {
+			r.server.Protocols = withH2C(r.server.Protocols)
+		}
 	}
 	if r.server.ErrorLog == nil {
 		r.server.ErrorLog = slog.NewLogLogger(r.opts.Logger.Handler(), slog.LevelWarn)
@@ -132,6 +138,21 @@ func (r *run) prepare(ctx context.Context, engine *gin.Engine, addr string) (err
 		return nil
 	}
 	return r.address(ctx)
+}
+
+// withH2C adds HTTP/2 without TLS. The handler that gin would wrap the engine in
+// takes the connections away from the server, which then awaits none of their
+// requests when it shuts down.
+func withH2C(given *http.Protocols) *http.Protocols {
+	var p http.Protocols
+	if given != nil {
+		p = *given
+	} else {
+		p.SetHTTP1(true)
+		p.SetHTTP2(true)
+	}
+	p.SetUnencryptedHTTP2(true)
+	return &p
 }
 
 // address completes the instance to announce.
@@ -173,6 +194,7 @@ func (r *run) serve(ctx context.Context) error {
 	stop := r.watchSignals()
 	defer stop.release()
 	r.life.Attach(r.server)
+	r.life.own(r.server)
 	served := make(chan error, 1)
 	go func() {
 		if secure(r.server.TLSConfig) {
@@ -209,6 +231,8 @@ func (r *run) serve(ctx context.Context) error {
 	}
 	err = errors.Join(err, r.life.Stop(context.WithoutCancel(ctx), r.server))
 	if !ended {
+		// A life that had ended before it got the server has not ended that.
+		_ = r.server.Close()
 		if end := <-served; !errors.Is(end, http.ErrServerClosed) {
 			err = errors.Join(err, fmt.Errorf("holdfastgin: run: %w", end))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -320,5 +321,61 @@ func TestRun_CutsOffRequestsThatDoNotEnd(t *testing.T) {
 	}
 	if cause := <-causes; !errors.Is(cause, errRequestsEnd) {
 		t.Errorf("the request's context ended by %v", cause)
+	}
+}
+
+func TestRun_EndsThoughTheProgramStoppedItsLifeBefore(t *testing.T) {
+	b := newBackend(t)
+	svc := startService(t, b, nil)
+	r := runService(t, svc, gin.New(), RunOptions{Stop: fast()})
+	// Run alone knows the server.
+	if err := r.life.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	if err := r.ended(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRun_ClosesWhatItOwnsWhateverIsWrong(t *testing.T) {
+	quiet := slog.New(slog.DiscardHandler)
+	b := newBackend(t)
+	svc, other := startService(t, b, nil), startService(t, b, nil)
+	ln := listen(t, "127.0.0.1:0")
+	life := NewLifecycle(other, fast())
+	if err := Run(t.Context(), svc, gin.New(), "", RunOptions{Listener: ln, Logger: quiet, Lifecycle: life}); !errors.Is(err, core.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := svc.Announce(core.Instance{ID: "a", Endpoints: []string{"http://127.0.0.1:1"}}); !errors.Is(err, core.ErrClosed) {
+		t.Errorf("the service is open: %v", err)
+	}
+	if life.Phase() != PhaseStarting {
+		t.Errorf("the life of another service is %v", life.Phase())
+	}
+	if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is open: %v", err)
+	}
+
+	ln = listen(t, "127.0.0.1:0")
+	if err := Run(t.Context(), nil, gin.New(), "", RunOptions{Listener: ln}); !errors.Is(err, core.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("without a service the listener is open: %v", err)
+	}
+}
+
+func TestRun_EndsWithALifeThatWasOverBefore(t *testing.T) {
+	b := newBackend(t)
+	svc := startService(t, b, nil)
+	life := NewLifecycle(svc, fast())
+	if err := life.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := runService(t, svc, gin.New(), RunOptions{Lifecycle: life, NoAnnounce: true})
+	r.stop()
+	if err := r.ended(); err != nil {
+		t.Error(err)
 	}
 }

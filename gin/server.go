@@ -61,6 +61,13 @@ func (l *Lifecycle) Attach(server *http.Server) {
 	server.RegisterOnShutdown(func() { l.streams.cancel(errStreamsEnd) })
 }
 
+// own makes every Stop end the server, given to it or not.
+func (l *Lifecycle) own(server *http.Server) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.served = server
+}
+
 // endedBy returns ctx, which ends with s too.
 func endedBy(ctx context.Context, s signal) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)

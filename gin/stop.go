@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 // budget, even if the backend is dead, and each is logged as one line. When ctx
 // ends, the rest hurries (see [Lifecycle.Hurry]).
 //
-// The servers are those given to Attach; Stop awaits their requests. The error
+// The servers are those given to Attach; Stop awaits their requests. That of [Run]
+// ends in any case. The error
 // joins what went wrong in each phase: requests that had to be cut off, hooks
 // that failed, a cache that could not be written, a registry that refuses. A
 // registry that does not answer is no error, only a warning in the log: the
@@ -36,6 +38,9 @@ func (l *Lifecycle) Stop(ctx context.Context, servers ...*http.Server) error {
 		return l.stopErr
 	}
 	l.stopping = make(chan struct{})
+	if l.served != nil && !slices.Contains(servers, l.served) {
+		servers = append(slices.Clone(servers), l.served)
+	}
 	l.mu.Unlock()
 
 	release := context.AfterFunc(ctx, l.Hurry)
