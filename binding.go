@@ -296,16 +296,16 @@ func (b *binding) Status() ValueStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := ValueStatus{Path: b.path, Level: b.from, Revision: b.revision, Since: b.since, Err: b.err, Refused: b.refused}
-	for _, r := range b.raw {
-		s.Held = s.Held || r.held
-	}
+	s.Held = b.heldLocked()
 	switch b.from {
 	case core.None:
 		s.Level = core.Default
 	case core.Live:
 		s.Level = c.level
-		if s.Held {
+		if s.Held && c.consistent {
 			s.Level = core.Memory
+		} else if s.Held {
+			s.Level = core.Cached // held from an earlier run, beside what a member without quorum answered
 		} else if c.level == core.Memory && c.inSync {
 			s.Level = core.Live // other keys are held, not these
 		}
@@ -317,6 +317,16 @@ func (b *binding) Status() ValueStatus {
 		s.Age = since(b.savedAt)
 	}
 	return s
+}
+
+// heldLocked reports whether the source lacks a key of this binding that is held.
+func (b *binding) heldLocked() bool {
+	for _, r := range b.raw {
+		if r.held {
+			return true
+		}
+	}
+	return false
 }
 
 // since is the time since t, never negative: the clock that stamped t may have

@@ -123,7 +123,7 @@ func openConfig(src core.ConfigSource, opts ConfigOptions, j *journal, k *keeper
 	}
 	c.bucket = bucketName("config", src.Origin(), opts.CacheScope)
 	f := &follower[[]byte]{
-		list:   src.Load,
+		list:   cacheFirst(c.ctx, c.looked, anyAnswer, src.Load),
 		watch:  src.Watch,
 		sink:   c,
 		resync: orDefault(opts.Resync, defaultResync),
@@ -136,6 +136,9 @@ func openConfig(src core.ConfigSource, opts ConfigOptions, j *journal, k *keeper
 	c.wg.Go(func() { f.run(c.ctx) })
 	return c
 }
+
+// anyAnswer: a key may be unreadable, or a value refused, or most keys missing.
+func anyAnswer(core.Snapshot[[]byte]) bool { return true }
 
 // orDefault reads an option: zero is the default, negative is zero.
 func orDefault(d, def time.Duration) time.Duration {
@@ -279,7 +282,7 @@ func (c *Config) WaitLevel(ctx context.Context, min core.Level) error {
 
 // AcceptMissing believes that the keys held as missing are gone: values that
 // have no key left go back to their default. It waits until that is served, at
-// most until ctx ends.
+// most until ctx ends or the Config is closed.
 func (c *Config) AcceptMissing(ctx context.Context) error {
 	c.mu.Lock()
 	if c.closed {
@@ -294,11 +297,17 @@ func (c *Config) AcceptMissing(ctx context.Context) error {
 	c.relevelLocked(nil)
 	bindings := slices.Clone(c.bindings)
 	c.unlock()
-	return c.jrnl.await(ctx, func() bool {
+	closed := false
+	err := c.jrnl.await(ctx, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return !slices.ContainsFunc(bindings, func(b *binding) bool { return b.dirty || b.running })
+		closed = c.closed
+		return closed || !slices.ContainsFunc(bindings, func(b *binding) bool { return b.dirty || b.running })
 	})
+	if err == nil && closed {
+		return fmt.Errorf("holdfast: config: %w", core.ErrClosed)
+	}
+	return err
 }
 
 // errConfigClosed ends what belongs to a Config.

@@ -148,8 +148,8 @@ func (c *Config) newestRecordLocked() time.Time {
 // saveLocked has what a binding accepted written, if that is news.
 func (c *Config) saveLocked(b *binding, at time.Time) {
 	old := c.cached[b.path]
-	if old != nil && sameKeys(old.keys, b.accepted) && at.Sub(old.savedAt) < refreshEvery {
-		return
+	if old != nil && sameKeys(old.keys, b.accepted) && (at.Sub(old.savedAt) < refreshEvery || b.heldLocked()) {
+		return // nobody confirmed today what is held, so its age stays
 	}
 	rec := &configRecord{keys: b.accepted, revision: b.revision, savedAt: at}
 	c.cached[b.path] = rec

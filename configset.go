@@ -22,7 +22,7 @@ func (c *Config) listed(s core.Snapshot[[]byte], again bool) {
 	}
 	hold := c.holdLocked(s, again || s.Replica)
 	if !s.Replica {
-		c.lastSync, c.consistent = time.Now(), true
+		c.lastSync = time.Now()
 		if c.inSync = c.hearing.listed(); c.inSync {
 			c.err = nil
 		}
@@ -33,6 +33,7 @@ func (c *Config) listed(s core.Snapshot[[]byte], again bool) {
 	first := !c.answered
 	c.answered = true
 	c.replaceLocked(s, hold)
+	c.consistent = c.consistent || !s.Replica
 	for _, b := range c.bindings {
 		if first || b.from != core.Live {
 			b.poke()
@@ -157,7 +158,8 @@ func (c *Config) putLocked(key string, value []byte) {
 	c.storeLocked(key, rawValue{value: value})
 }
 
-// badLocked keeps the last good value of a key that can't be read.
+// badLocked keeps the last good value of a key that can't be read: at first, that
+// of an earlier run.
 func (c *Config) badLocked(key string, err error) {
 	value := c.set[key].value
 	if _, ok := c.set[key]; !ok && !c.consistent {

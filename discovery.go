@@ -165,7 +165,9 @@ func (d *Discovery) start(service string) *membership {
 		m.compare = c.Compare
 	}
 	f := &follower[core.Instance]{
-		list: func(ctx context.Context) (core.Snapshot[core.Instance], error) { return d.reg.Discover(ctx, service) },
+		list: cacheFirst(d.ctx, e.looked, withoutQuorum, func(ctx context.Context) (core.Snapshot[core.Instance], error) {
+			return d.reg.Discover(ctx, service)
+		}),
 		watch: func(ctx context.Context, after core.Revision) iter.Seq2[core.Update[core.Instance], error] {
 			return d.reg.Watch(ctx, service, after)
 		},
@@ -177,6 +179,9 @@ func (d *Discovery) start(service string) *membership {
 	d.wg.Go(func() { m.loadCache(d.ctx) })
 	return m
 }
+
+// withoutQuorum: the answer may lag behind what an earlier run knew.
+func withoutQuorum(s core.Snapshot[core.Instance]) bool { return s.Replica }
 
 // Status returns the status of every service asked for, sorted by name.
 func (d *Discovery) Status() []EndpointsStatus {
