@@ -7,6 +7,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"github.com/holdfast-go/holdfast/core"
 )
@@ -28,15 +29,13 @@ var (
 // request for progress with that revision or a newer one. Progress alone is not
 // enough: a member that can send but not hear answers for ever.
 func (s *stream) beat() {
-	c := s.client
 	for s.pause() {
-		s.mu.Lock()
-		before := s.seen
-		s.mu.Unlock()
-		fresh, err := c.fresh(s.ctx, s.anyKey())
+		fresh, before, err := s.proof()
 		switch {
 		case s.ctx.Err() != nil:
 			return
+		case errors.Is(err, errNoMembers):
+			continue
 		case errors.Is(kind(err), core.ErrThrottled):
 			fresh = before // a busy cluster is no broken one; progress alone must do this time
 		case err != nil:
@@ -51,6 +50,23 @@ func (s *stream) beat() {
 			return
 		}
 	}
+}
+
+// proof returns a revision that the cluster has certainly reached, and the newest
+// one that the stream had seen before. The watches whose key may no longer be read
+// end by that alone. errNoMembers says that there is nobody to prove it for.
+func (s *stream) proof() (fresh, before int64, err error) {
+	for key := s.anyKey(); key != ""; key = s.anyKey() {
+		s.mu.Lock()
+		before = s.seen
+		s.mu.Unlock()
+		fresh, err = s.client.fresh(s.ctx, key)
+		if !oneOf(rpctypes.Error(err), rpctypes.ErrPermissionDenied) {
+			return fresh, before, err
+		}
+		s.refuse(key, err)
+	}
+	return 0, 0, errNoMembers
 }
 
 // pause waits for the next beat; false means that the stream ended.

@@ -124,3 +124,28 @@ func TestHeartbeat_NoticesARevisionThatWentBack(t *testing.T) {
 		t.Errorf("got %v", last)
 	}
 }
+
+// The one watch of a stream has let go of it, and the next one has it already but
+// has not said its key yet.
+func TestHeartbeat_WithoutAKeyEndsNothing(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t, etcdtest.Options{})
+	client, err := Dial(DialOptions{Endpoints: server.Endpoints(), Heartbeat: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	m, err := client.join("/config/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.leave()
+	m.mu.Lock()
+	delete(m.keys, m)
+	m.mu.Unlock()
+	select {
+	case <-m.stream.ctx.Done():
+		t.Errorf("it ended: %v", context.Cause(m.stream.ctx))
+	case <-time.After(500 * time.Millisecond):
+	}
+}

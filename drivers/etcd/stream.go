@@ -37,7 +37,11 @@ type stream struct {
 }
 
 // membership is one watch's hold on a stream.
-type membership struct{ *stream }
+type membership struct {
+	*stream
+	own  context.Context // ends with the stream, or earlier by quit
+	quit context.CancelCauseFunc
+}
 
 var errNoMembers = errors.New("the last watch of the stream ended")
 
@@ -52,7 +56,8 @@ func (c *Client) join(key string) (*membership, error) {
 		c.current = c.newStream()
 	}
 	c.current.members++
-	m := &membership{c.current}
+	m := &membership{stream: c.current}
+	m.own, m.quit = context.WithCancelCause(m.ctx)
 	m.mu.Lock()
 	m.keys[m] = key
 	m.mu.Unlock()
@@ -75,6 +80,7 @@ func (c *Client) newStream() *stream {
 // stream has ended.
 func (m *membership) leave() {
 	s, c := m.stream, m.client
+	m.quit(nil)
 	s.mu.Lock()
 	delete(s.keys, m)
 	s.mu.Unlock()
@@ -136,7 +142,7 @@ func (s *stream) arrived(revision int64) {
 }
 
 // anyKey returns the first key of one of the watches, which the client's user may
-// read, so that a heartbeat needs no further permission.
+// read, so that a heartbeat needs no further permission; "" while there is none.
 func (s *stream) anyKey() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,6 +150,18 @@ func (s *stream) anyKey() string {
 		return key
 	}
 	return ""
+}
+
+// refuse ends the watches that begin at a key with err, and no others.
+func (s *stream) refuse(key string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for m, first := range s.keys {
+		if first == key {
+			delete(s.keys, m)
+			m.quit(err)
+		}
+	}
 }
 
 // watchClient is the generated client with one difference: what breaks the stream

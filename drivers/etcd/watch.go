@@ -144,7 +144,7 @@ func (c *Client) openWatchOnce(ctx context.Context, key, end string, revision in
 	if err != nil {
 		return nil, err
 	}
-	wctx, cancel := context.WithCancelCause(member.ctx)
+	wctx, cancel := member.own, member.quit
 	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
 	w := &watch{
 		member: member,
