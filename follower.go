@@ -79,11 +79,15 @@ func (f *follower[V]) run(ctx context.Context) {
 			continue
 		}
 
+		began := time.Now()
 		inSync, end := f.watchOnce(ctx, s.Revision)
 		if ctx.Err() != nil {
 			return
 		}
-		if inSync {
+		// A watch that ends as soon as it told something is no recovery: without a
+		// growing pause that would be a storm of lists.
+		lasted := inSync && time.Since(began) >= retryCap
+		if lasted {
 			tries, gone = 0, false
 		}
 		if errors.Is(end, errResync) {
@@ -95,10 +99,14 @@ func (f *follower[V]) run(ctx context.Context) {
 			// Compacted: the backend is there, and only a list helps. Twice in a
 			// row without a step in between is no longer that.
 			gone = true
-		case inSync && errors.Is(end, core.ErrUnavailable):
+		case lasted && errors.Is(end, core.ErrUnavailable):
 			pause(ctx, f.pace.afterLoss())
 		default:
-			pause(ctx, f.pace.retry(tries, end))
+			d := f.pace.retry(tries, end)
+			if inSync && errors.Is(end, core.ErrUnavailable) {
+				d = max(d, f.pace.afterLoss())
+			}
+			pause(ctx, d)
 			tries++
 		}
 	}
