@@ -13,7 +13,8 @@ import (
 
 // membership keeps the roster of one service: it merges what the follower finds,
 // the cache knows and the hold gives up, and publishes a new roster after each
-// step. It is the follower's sink.
+// step. It is the follower's sink. Once closed it takes nothing more, though a
+// driver that ignored its ctx may still tell something.
 type membership struct {
 	endpoints *Endpoints
 	opts      DiscoveryOptions
@@ -43,6 +44,9 @@ var errNoQuorum = fmt.Errorf("%w: only a member without quorum answers", core.Er
 func (m *membership) listed(s core.Snapshot[core.Instance], again bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.now.closed {
+		return
+	}
 	now := time.Now()
 	m.now.lists++
 	if s.Replica {
@@ -86,6 +90,9 @@ func (m *membership) takesReplica(rev core.Revision) bool {
 func (m *membership) updated(u core.Update[core.Instance]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.now.closed {
+		return
+	}
 	now := time.Now()
 	m.hearing.stepped()
 	switch {
@@ -103,6 +110,9 @@ func (m *membership) updated(u core.Update[core.Instance]) {
 func (m *membership) failed(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.now.closed {
+		return
+	}
 	m.hearing.failed()
 	m.events = append(m.events, complaints(m.endpoints.part(), err, m.now.err)...)
 	m.outOfSync(err, time.Now())
