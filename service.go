@@ -273,8 +273,18 @@ func (s *Service) Close(ctx context.Context) error {
 	}
 	wg.Wait()
 	if s.discovery != nil {
-		errs = append(errs, s.discovery.Close(ctx))
+		errs = append(errs, within(ctx, s.discovery.Close))
 	}
-	errs = append(errs, s.config.Close(ctx), s.keeper.close(ctx))
+	errs = append(errs, within(ctx, s.config.Close), s.keeper.close(ctx))
 	return errors.Join(errs...)
 }
+
+// within bounds one step of a Close: a driver may ignore its ctx, and a function
+// of the program may wait for the very Close that awaits it.
+func within(ctx context.Context, step func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, closeTimeout, errStepTimeout)
+	defer cancel()
+	return step(ctx)
+}
+
+var errStepTimeout = fmt.Errorf("it did not end in %v: %w", closeTimeout, context.DeadlineExceeded)
