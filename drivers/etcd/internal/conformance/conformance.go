@@ -24,9 +24,30 @@ import (
 
 const heartbeat = time.Second
 
-// Run runs both kits against a server of the given version.
-func Run(t *testing.T, version string) {
+// Guard is what a test puts around the driver. A nil func puts nothing.
+type Guard struct {
+	Registry func(core.Registry) core.Registry
+	Config   func(core.ConfigSource) core.ConfigSource
+}
+
+func (g Guard) registry(r core.Registry) core.Registry {
+	if g.Registry == nil {
+		return r
+	}
+	return g.Registry(r)
+}
+
+func (g Guard) config(s core.ConfigSource) core.ConfigSource {
+	if g.Config == nil {
+		return s
+	}
+	return g.Config(s)
+}
+
+// Run runs both kits against a server of the given version, through a guard.
+func Run(t *testing.T, version string, guard Guard) {
 	b := newBench(t, version)
+	b.guard = guard
 	t.Run("Registry", func(t *testing.T) {
 		drivertest.TestRegistry(t, drivertest.RegistryHarness{
 			Open: b.registry, Heartbeat: heartbeat, MinTTL: 2 * time.Second, Foreign: foreign,
@@ -49,6 +70,7 @@ type bench struct {
 	server *etcdtest.Server
 	admin  *clientv3.Client
 	areas  atomic.Int64
+	guard  Guard
 }
 
 func newBench(t *testing.T, version string) *bench {
@@ -180,7 +202,7 @@ func (b *bench) config(t testing.TB) drivertest.ConfigArea {
 	return drivertest.ConfigArea{
 		Client: func(t testing.TB) (core.ConfigSource, func()) {
 			c := b.dial(t, proxy.Addr())
-			return c.ConfigSource(prefix, etcd.ConfigOptions{}), func() { _ = c.Close() }
+			return b.guard.config(c.ConfigSource(prefix, etcd.ConfigOptions{})), func() { _ = c.Close() }
 		},
 		Put: func(t testing.TB, entries map[string][]byte) {
 			var ops []clientv3.Op
@@ -242,7 +264,7 @@ func (b *bench) registry(t testing.TB) drivertest.RegistryArea {
 	return drivertest.RegistryArea{
 		Client: func(t testing.TB) (core.Registry, func()) {
 			c := b.dial(t, tap.addr())
-			return c.Registry(etcd.RegistryOptions{Prefix: prefix}), func() { _ = c.Close() }
+			return b.guard.registry(c.Registry(etcd.RegistryOptions{Prefix: prefix})), func() { _ = c.Close() }
 		},
 		PutMalformed: func(t testing.TB, service, id, mark string) {
 			b.txn(t, []clientv3.Op{clientv3.OpPut(key(service, id), `{"id":"`+mark)})
