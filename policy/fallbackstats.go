@@ -84,7 +84,7 @@ func (f *Fallback[K, V]) Stats() FallbackStats {
 // tally counts what the levels do and tells of changes.
 type tally struct {
 	levels     []levelTally
-	unanswerd  atomic.Uint64
+	missed     atomic.Uint64
 	newest     atomic.Uint32 // a core.Level
 	isLive     atomic.Bool   // as told
 	bell       levelBell
@@ -124,7 +124,7 @@ func (t *tally) failed(i int, err error) {
 }
 
 func (t *tally) unanswered(asked time.Time, cause error) {
-	t.unanswerd.Add(1)
+	t.missed.Add(1)
 	t.level(core.None, asked, cause)
 }
 
@@ -162,7 +162,7 @@ func (t *tally) begun() bool {
 }
 
 func (t *tally) stats() FallbackStats {
-	s := FallbackStats{Level: core.Level(t.newest.Load()), Unanswered: t.unanswerd.Load()}
+	s := FallbackStats{Level: core.Level(t.newest.Load()), Unanswered: t.missed.Load()}
 	t.mu.Lock()
 	s.Since = t.since
 	t.mu.Unlock()

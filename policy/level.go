@@ -47,13 +47,13 @@ func isKind(err, kind error) bool {
 	if errors.Is(err, kind) {
 		return true
 	}
-	switch kind {
-	case core.ErrUnavailable:
-		return !isAnswer(err) && !errors.Is(err, core.ErrThrottled) && isNetwork(err)
-	case context.DeadlineExceeded:
-		return isTimeout(err)
-	case ErrRefused:
+	switch {
+	case errors.Is(kind, ErrRefused):
 		return isRefused(err)
+	case errors.Is(context.DeadlineExceeded, kind):
+		return isTimeout(err)
+	case errors.Is(core.ErrUnavailable, kind):
+		return !isAnswer(err) && !errors.Is(err, core.ErrThrottled) && isNetwork(err)
 	}
 	return false
 }

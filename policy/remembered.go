@@ -73,7 +73,7 @@ type remembered[V any] struct {
 	bucket string
 	opts   CacheOptions
 	stop   context.CancelFunc // ends reader and writer
-	life   context.Context    //nolint:containedctx // of the goroutines, which outlive the calls that wake them
+	life   context.Context    // of the goroutines, which outlive the calls that wake them
 
 	writing chan struct{} // of capacity 1: held around every write, so that flush and writer keep order
 
@@ -106,7 +106,7 @@ type entry[V any] struct {
 func (e *entry[V]) size() int64 { return int64(len(e.key) + len(e.data)) }
 
 func newRemembered[V any](spec *cacheSpec) *remembered[V] {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:gosec // close calls it
 	return &remembered[V]{
 		store: spec.store, bucket: spec.bucket, opts: spec.opts.withDefaults(),
 		life: ctx, stop: cancel, writing: make(chan struct{}, 1),

@@ -164,7 +164,10 @@ func TestRemembered_ARecordThatIsTooLargeKeepsNoOtherBack(t *testing.T) {
 			t.Errorf("stats %+v; want one given up", s)
 		}
 		n := 0
-		for range store.store.All(t.Context(), "b") {
+		for _, err := range store.store.All(t.Context(), "b") {
+			if err != nil {
+				t.Fatal(err)
+			}
 			n++
 		}
 		if n != 19 {
@@ -189,8 +192,8 @@ func TestRemembered_KeepsItsBounds(t *testing.T) {
 		if err := f.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		for r := range store.All(t.Context(), "b") {
-			if r.Key == "b" {
+		for r, err := range store.All(t.Context(), "b") {
+			if err != nil || r.Key == "b" {
 				t.Error("the store still has what was evicted")
 			}
 		}
@@ -415,7 +418,11 @@ type slowReads struct {
 func (s *slowReads) All(ctx context.Context, bucket string) iter.Seq2[core.Record, error] {
 	return func(yield func(core.Record, error) bool) {
 		var records []core.Record
-		for r := range s.Store.All(ctx, bucket) {
+		for r, err := range s.Store.All(ctx, bucket) {
+			if err != nil {
+				yield(core.Record{}, err)
+				return
+			}
 			records = append(records, r)
 		}
 		<-s.go1
