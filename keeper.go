@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -218,20 +219,31 @@ func (k *keeper) write(ctx context.Context, name string) error {
 	return err
 }
 
-// writeApart writes a batch that the store can't take as a whole, step by step,
-// and gives up the records that it can never take: one that is too large must not
+// writeApart writes a batch that the store can't take as a whole in parts, and
+// gives up the records that it can never take: one that is too large must not
 // keep all others of its bucket from the disk.
 func (k *keeper) writeApart(ctx context.Context, name string, b core.Batch) error {
 	if err := k.tryWrite(ctx, name, core.Batch{Reset: b.Reset, Delete: b.Delete}); err != nil {
 		return err
 	}
-	for _, r := range b.Put {
-		err := k.tryWrite(ctx, name, core.Batch{Put: []core.Record{r}})
+	return k.writeHalves(ctx, name, b.Put)
+}
+
+// writeHalves writes records that the store can't take together. A store may
+// write the whole bucket each time, so among thousands it takes a few dozen
+// writes, and not thousands, to find the one that is too large.
+func (k *keeper) writeHalves(ctx context.Context, name string, records []core.Record) error {
+	for part := range slices.Chunk(records, max((len(records)+1)/2, 1)) {
+		err := k.tryWrite(ctx, name, core.Batch{Put: part})
 		switch {
+		case errors.Is(err, core.ErrInvalid) && len(part) > 1:
+			err = k.writeHalves(ctx, name, part)
 		case errors.Is(err, core.ErrInvalid):
-			k.jrnl.record(Event{Kind: EventCache, Part: "cache", Key: r.Key, Err: err,
+			k.jrnl.record(Event{Kind: EventCache, Part: "cache", Key: part[0].Key, Err: err,
 				Detail: "the store can't take this record: it is not kept for the next start"})
-		case err != nil:
+			err = nil
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -346,9 +358,10 @@ func (k *keeper) flush(ctx context.Context) error {
 	if err := k.take(ctx); err != nil {
 		return fmt.Errorf("cache not flushed: %w", err)
 	}
+	pending := k.schedule() // under the same hold, or the loop might take a batch in between
 	k.release()
 	var errs []error
-	for name := range k.schedule() {
+	for name := range pending {
 		if ctx.Err() != nil {
 			return errors.Join(append(errs, context.Cause(ctx))...)
 		}

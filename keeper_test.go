@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -201,6 +202,38 @@ func TestKeeper_RecordThatTheStoreCanNeverTakeKeepsNoOtherFromTheDisk(t *testing
 		}
 		if n := len(s.written()); n != 4 {
 			t.Errorf("%d writes, want 4: the whole, what it removes, and each record", n)
+		}
+		if err := k.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestKeeper_FindsTheRecordThatIsTooLargeInAFewWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 10_000
+		s, j := &scripted{tooLarge: "7777"}, quiet()
+		k := newKeeper(s, j)
+		var b core.Batch
+		for i := range n {
+			b.Put = append(b.Put, core.Record{Key: strconv.Itoa(i)})
+		}
+		k.save("b", b)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if w := len(s.written()); w > 40 {
+			t.Errorf("%d writes for %d records, of which one is too large; want some 30", w, n)
+		}
+		kept := make(map[string]bool)
+		for _, b := range s.written() {
+			if !slices.ContainsFunc(b.Put, func(r core.Record) bool { return r.Key == s.tooLarge }) {
+				for _, r := range b.Put {
+					kept[r.Key] = true
+				}
+			}
+		}
+		if len(kept) != n-1 || j.count()[EventCache] != 1 {
+			t.Errorf("%d of %d records kept, %d events; want all but one, and one event", len(kept), n, j.count()[EventCache])
 		}
 		if err := k.close(t.Context()); err != nil {
 			t.Error(err)
