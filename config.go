@@ -28,7 +28,7 @@ type ConfigOptions struct {
 	// CacheScope keeps apart what shares a cache store and an Origin but must not
 	// share values (two tenants, say). Default "".
 	CacheScope string
-	// RequestTimeout is the deadline of one list. Default 2 s.
+	// RequestTimeout is the deadline of one list. Never negative. Default 2 s.
 	RequestTimeout time.Duration
 	// RecoverySpread is what the first lists of many processes are spread over when
 	// a backend comes back. Default 1.5 s; negative is off.
@@ -95,10 +95,14 @@ func (c *Config) unlock() {
 }
 
 // OpenConfig keeps configuration without a [Service]. It returns at once;
-// [Config.WaitLevel] waits. The error is a mistake of the program: no source.
+// [Config.WaitLevel] waits. The error is a mistake of the program: no source, or
+// a negative RequestTimeout.
 func OpenConfig(src core.ConfigSource, opts ConfigOptions) (*Config, error) {
 	if missing(src) {
 		return nil, fmt.Errorf("holdfast: %w: OpenConfig needs a configuration source, and got nil", core.ErrInvalid)
+	}
+	if opts.RequestTimeout < 0 {
+		return nil, fmt.Errorf("holdfast: %w: ConfigOptions.RequestTimeout is %v; give a positive one, or 0 for the default", core.ErrInvalid, opts.RequestTimeout)
 	}
 	j := newJournal(opts.Logger)
 	c := openConfig(src, opts, j, newKeeper(opts.Cache, j))

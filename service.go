@@ -127,6 +127,8 @@ func (o *Options) normalize() error {
 		return fmt.Errorf("%w: Options.Cache holds a nil %T", core.ErrInvalid, o.Cache)
 	case o.TTL < 0:
 		return fmt.Errorf("%w: Options.TTL is %v; give a positive one, or 0 for the default", core.ErrInvalid, o.TTL)
+	case o.RequestTimeout < 0:
+		return fmt.Errorf("%w: Options.RequestTimeout is %v; give a positive one, or 0 for the default", core.ErrInvalid, o.RequestTimeout)
 	case o.RequireLevel > core.Empty:
 		return fmt.Errorf("%w: Options.RequireLevel is %v, which is no level", core.ErrInvalid, o.RequireLevel)
 	case o.RequireLevel != core.None && o.Config == nil:

@@ -28,6 +28,7 @@ func TestStart_RefusesMistakesOfTheProgram(t *testing.T) {
 		"nil pointer source":  {func(o *holdfast.Options) { o.Config = (*memory.ConfigSource)(nil) }, "Options.Config"},
 		"nil pointer reg":     {func(o *holdfast.Options) { o.Registry = (*memory.Registry)(nil) }, "Options.Registry"},
 		"negative TTL":        {func(o *holdfast.Options) { o.TTL = -1 }, "Options.TTL"},
+		"negative timeout":    {func(o *holdfast.Options) { o.RequestTimeout = -1 }, "Options.RequestTimeout"},
 		"level without cause": {func(o *holdfast.Options) { o.Config, o.RequireLevel = nil, core.Live }, "RequireLevel"},
 		"no such level":       {func(o *holdfast.Options) { o.RequireLevel = 99 }, "RequireLevel"},
 	} {
