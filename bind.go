@@ -54,8 +54,9 @@ func BindWith[T any](c *Config, path string, def T, opts BindOptions[T]) (*Value
 	v.binding = &binding{
 		config: c, path: path, since: time.Now(), raw: make(map[string]rawValue),
 		fresh: func() any {
-			d := deepCopy(reflect.ValueOf(&def).Elem()).Interface().(T) // else decoding would write into what is served
-			return &d
+			d := new(T)
+			reflect.ValueOf(d).Elem().Set(deepCopy(reflect.ValueOf(&def).Elem())) // else decoding would write into what is served
+			return d
 		},
 		equal:         func(to any) bool { return reflect.DeepEqual(v.current.Load(), to) },
 		acceptTimeout: opts.AcceptTimeout,

@@ -62,3 +62,16 @@ func TestBind_OfAPointerKeepsTheDefaultsOfFieldsThatNoKeyNames(t *testing.T) {
 		}
 	})
 }
+
+func TestBind_OfAnythingWithoutADefault(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		svc := w.start()
+		defer closeService(t, svc)
+		v := bind[any](t, svc, "anything", nil)
+		wantValue(t, v, nil, core.Default)
+		w.put("anything", "text")
+		if v.Status().Level != core.Live || v.Get() == nil {
+			t.Errorf("%v at level %v: %v", v.Get(), v.Status().Level, v.Status().Err)
+		}
+	})
+}
