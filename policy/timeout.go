@@ -84,11 +84,11 @@ func (s *timeoutStep) do(ctx context.Context, rest []step, r runner) error {
 	if err == nil || inner.Err() == nil || context.Cause(inner) != s.cause { //nolint:errorlint // this timeout, not any
 		return err
 	}
-	s.timeouts.Add(1)
-	switch {
-	case errors.Is(err, s.cause):
+	if isAnswer(err) && !IsFailure(err) {
 		return err
-	case isAnswer(err) && !IsFailure(err):
+	}
+	s.timeouts.Add(1)
+	if errors.Is(err, s.cause) {
 		return err
 	}
 	return &compound{s.cause, err}
