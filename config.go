@@ -318,7 +318,8 @@ func (c *Config) AcceptMissing(ctx context.Context) error {
 var errConfigClosed = fmt.Errorf("config: %w", core.ErrClosed)
 
 // Close ends the watch, awaits running OnChange and Accept functions, and
-// flushes the cache, each within ctx. The last values stay readable. A second
+// flushes the cache, each within ctx. The last values stay readable, at level
+// memory at best: nothing is in sync any more. A second
 // Close returns nil.
 func (c *Config) Close(ctx context.Context) error {
 	c.mu.Lock()
@@ -327,6 +328,12 @@ func (c *Config) Close(ctx context.Context) error {
 	c.cancel(errConfigClosed)
 	c.jrnl.wake()
 	err := awaitAll(ctx, &c.wg)
+	c.mu.Lock()
+	if c.level == core.Live {
+		c.level, c.levelSince = core.Memory, time.Now() // no event: nothing went wrong
+	}
+	c.inSync, c.reported, c.err = false, c.levelLocked(), errConfigClosed
+	c.mu.Unlock()
 	if err != nil {
 		err = fmt.Errorf("holdfast: config: a function of the program or the driver still runs: %w", err)
 	}

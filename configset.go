@@ -16,6 +16,9 @@ import (
 func (c *Config) listed(s core.Snapshot[[]byte], again bool) {
 	c.mu.Lock()
 	defer c.unlock()
+	if c.closed {
+		return // a driver that ignores its ctx may still tell something
+	}
 	c.lists++
 	if s.Replica && c.consistent {
 		return // what is in memory was consistent, and this may be older
@@ -119,6 +122,9 @@ func (c *Config) updated(u core.Update[[]byte]) {
 	}
 	c.mu.Lock()
 	defer c.unlock()
+	if c.closed {
+		return
+	}
 	c.hearing.stepped()
 	c.lastSync, c.revision, c.inSync, c.err = time.Now(), u.Revision, true, nil
 	if u.Heartbeat() {
@@ -142,6 +148,9 @@ func (c *Config) updated(u core.Update[[]byte]) {
 func (c *Config) failed(err error) {
 	c.mu.Lock()
 	defer c.unlock()
+	if c.closed {
+		return
+	}
 	c.hearing.failed()
 	c.notes = append(c.notes, complaints("config", err, c.err)...)
 	c.inSync, c.err = false, err
