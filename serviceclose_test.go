@@ -53,10 +53,10 @@ func TestService_CloseFromInsideTheGateEnds(t *testing.T) {
 		given := make(chan *holdfast.Service, 1)
 		svc := w.start(func(o *holdfast.Options) {
 			o.Registry = w.backend.Registry()
-			o.Gate = func(context.Context) core.Status {
+			o.Gate = func(ctx context.Context) core.Status {
 				select {
 				case svc := <-given:
-					ended <- svc.Close(context.Background())
+					ended <- svc.Close(context.WithoutCancel(ctx))
 				default:
 				}
 				return core.StatusUp
@@ -67,7 +67,9 @@ func TestService_CloseFromInsideTheGateEnds(t *testing.T) {
 		if _, err := svc.Announce(core.Instance{Endpoints: []string{"http://127.0.0.1:8080"}}); err != nil {
 			t.Fatal(err)
 		}
-		<-ended
+		if err := <-ended; err != nil {
+			t.Errorf("Close: %v", err)
+		}
 		if d := time.Since(began); d > 4*time.Second {
 			t.Errorf("Close took %v", d)
 		}
