@@ -37,7 +37,7 @@ func (c *Client) fail(ctx context.Context, op, key string, err error) error {
 		return &core.Error{Driver: driver, Op: op, Key: key, Kind: core.ErrUnavailable, Err: context.Cause(ctx)}
 	}
 	k := kind(err)
-	if errors.Is(k, core.ErrUnavailable) && known == nil {
+	if errors.Is(k, core.ErrUnavailable) && known == nil && !c.connected() {
 		if trouble := c.tls.trouble(); trouble != nil {
 			k, err = core.ErrDenied, trouble
 		}

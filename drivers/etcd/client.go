@@ -171,6 +171,12 @@ func (c *Client) attempt(ctx context.Context, left int, try func(ctx context.Con
 	return try(ctx)
 }
 
+// connected reports that there is a connection to at least one member, so that a
+// handshake refused by another one does not explain why a call failed.
+func (c *Client) connected() bool {
+	return c.etcd.ActiveConnection().GetState() == connectivity.Ready
+}
+
 // disconnected reports that the last try to connect failed and no other
 // connection is there, so that a call now fails at once.
 func (c *Client) disconnected() bool {

@@ -100,3 +100,27 @@ func TestTLS_MistakesAreDenied(t *testing.T) {
 		}
 	}
 }
+
+// One member whose certificate is refused does not explain why another one does not
+// answer, which heals by itself.
+func TestTLS_OneRefusedMemberIsNoRefusalOfTheCluster(t *testing.T) {
+	t.Parallel()
+	authority, stranger := etcdtest.NewAuthority(t), etcdtest.NewAuthority(t)
+	good := etcdtest.Start(t, etcdtest.Options{TLS: &etcdtest.TLS{Authority: authority}})
+	bad := etcdtest.Start(t, etcdtest.Options{TLS: &etcdtest.TLS{Authority: stranger}})
+	pair := authority.Issue(t, "app")
+	client := dial(t, etcd.DialOptions{
+		Endpoints: append(good.Endpoints(), bad.Endpoints()...),
+		TLS:       &etcd.TLSOptions{CAFile: authority.File, CertFile: pair.CertFile, KeyFile: pair.KeyFile},
+		Heartbeat: 500 * time.Millisecond,
+	})
+	source := client.ConfigSource("/config/", etcd.ConfigOptions{})
+	loadSoon(t, source, 10*time.Second)
+	o := observe(t, source)
+	eventually(t, 10*time.Second, "a heartbeat", func() bool { return o.heartbeats() > 0 })
+	good.Pause()
+	defer good.Resume()
+	if err := o.ended(t, 20*time.Second); !errors.Is(err, core.ErrUnavailable) {
+		t.Errorf("the member that works is silent: got %v", err)
+	}
+}
