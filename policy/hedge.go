@@ -21,7 +21,8 @@ type Hedge struct {
 	// MaxHedges is how many tries are begun beside the first, 1 to 10. Default 1.
 	MaxHedges int
 	// If reports whether an error is a failure, so that another try is waited for;
-	// if not, it is the answer. Default [IsFailure].
+	// if not, it is the answer. It is not asked about refusals of layers further in,
+	// which are waited past as well. Default [IsFailure].
 	If func(error) bool
 }
 
@@ -90,9 +91,13 @@ func (s *hedgeStep) do(ctx context.Context, rest []step, r runner) error {
 	for failed := 0; ; {
 		select {
 		case t := <-ends:
-			last = t
-			failed++
-			if !t.returned || t.err == nil || !s.If(t.err) || failed == len(tries) {
+			if !t.returned || t.err == nil || !isRefusal(t.err) && !s.If(t.err) {
+				return t.join(r)
+			}
+			if last == nil || !isRefusal(t.err) {
+				last = t // what a real try met says more than a refusal
+			}
+			if failed++; failed == len(tries) {
 				return last.join(r)
 			}
 		case <-timer.C:
