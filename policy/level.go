@@ -47,12 +47,12 @@ func isKind(err, kind error) bool {
 	if errors.Is(err, kind) {
 		return true
 	}
-	switch {
-	case errors.Is(kind, ErrRefused):
+	switch kind { //nolint:errorlint // which kind was asked for, not what kind an error is
+	case ErrRefused:
 		return isRefused(err)
-	case errors.Is(context.DeadlineExceeded, kind):
+	case context.DeadlineExceeded:
 		return isTimeout(err)
-	case errors.Is(core.ErrUnavailable, kind):
+	case core.ErrUnavailable:
 		return !isAnswer(err) && !errors.Is(err, core.ErrThrottled) && isNetwork(err)
 	}
 	return false

@@ -22,17 +22,17 @@ type moodyStore struct {
 	reads    int
 }
 
-func (s *moodyStore) begin() (*memory.Store, error, bool) { //nolint:revive,staticcheck // an error to play, not one of begin
+func (s *moodyStore) begin() (store *memory.Store, hang bool, fail error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.store == nil {
 		s.store = memory.New()
 	}
-	return s.store, s.fail, s.hang
+	return s.store, s.hang, s.fail
 }
 
 func (s *moodyStore) Get(ctx context.Context, bucket, key string) (core.Record, error) {
-	store, fail, _ := s.begin()
+	store, _, fail := s.begin()
 	if fail != nil {
 		return core.Record{}, fail
 	}
@@ -41,7 +41,7 @@ func (s *moodyStore) Get(ctx context.Context, bucket, key string) (core.Record, 
 
 func (s *moodyStore) All(ctx context.Context, bucket string) iter.Seq2[core.Record, error] {
 	return func(yield func(core.Record, error) bool) {
-		store, fail, hang := s.begin()
+		store, hang, fail := s.begin()
 		s.mu.Lock()
 		s.reads++
 		s.mu.Unlock()
@@ -65,7 +65,7 @@ func (s *moodyStore) All(ctx context.Context, bucket string) iter.Seq2[core.Reco
 }
 
 func (s *moodyStore) Write(ctx context.Context, bucket string, b core.Batch) error {
-	store, fail, hang := s.begin()
+	store, hang, fail := s.begin()
 	s.mu.Lock()
 	s.batches = append(s.batches, b)
 	tooLarge := s.tooLarge
