@@ -49,7 +49,7 @@ func (s *fromStep) state() LayerState {
 }
 
 func (s *fromStep) do(ctx context.Context, rest []step, r runner) error {
-	v, err := s.executor.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[any]) (any, error) {
+	v, err := s.executor.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[any]) (any, error) { //nolint:contextcheck // exec's ctx descends from ctx
 		f := r.fork().runner
 		err := run(exec.Context(), rest, f)
 		return f.value(), err

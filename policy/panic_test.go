@@ -52,7 +52,7 @@ func TestPanic_PassesThroughEveryLayerWithValueAndStack(t *testing.T) {
 							t.Errorf("%v is not the error that the function panicked with", p)
 						}
 					}
-					if value != errBoom {
+					if value != errBoom { //nolint:errorlint // the value itself
 						t.Errorf("the panic is %v; want the value of the function", value)
 					}
 					if !strings.Contains(stack, "policy_test.explode") {
@@ -118,7 +118,7 @@ func TestPanic_OfAnAbandonedFunctionIsShownInState(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		l := c.State().Layers[0]
-		if l.Abandoned != 0 || l.LatePanics != 1 || l.LastPanic == nil || l.LastPanic.Value != errBoom ||
+		if l.Abandoned != 0 || l.LatePanics != 1 || l.LastPanic == nil || !errors.Is(l.LastPanic, errBoom) ||
 			!strings.Contains(string(l.LastPanic.Stack), "policy_test.explode") {
 			t.Errorf("%d abandoned, %d late panics, the last %v; want 0, 1, and boom with its stack", l.Abandoned, l.LatePanics, l.LastPanic)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -50,7 +51,7 @@ func (l Timeout) build(p *plan) step {
 		Timeout: l,
 		cause:   &sentinel{"policy: timeout after " + l.After.String(), []error{ErrTimeout}},
 	}
-	p.outside = append(p.outside[:len(p.outside):len(p.outside)], s)
+	p.outside = append(slices.Clip(p.outside), s)
 	return s
 }
 
