@@ -47,8 +47,8 @@ func isKind(err, kind error) bool {
 	if errors.Is(err, kind) {
 		return true
 	}
-	switch kind { //nolint:errorlint // which kind was asked for, not what kind an error is
-	case ErrRefused:
+	switch kind {
+	case ErrRefused: //nolint:errorlint // which kind was asked for, not what kind an error is
 		return isRefused(err)
 	case context.DeadlineExceeded:
 		return isTimeout(err)

@@ -433,3 +433,44 @@ func (s *slowReads) All(ctx context.Context, bucket string) iter.Seq2[core.Recor
 		}
 	}
 }
+
+func TestRemembered_ServesWhatADamagedStoreStillHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, b := &moodyStore{}, &profiles{}
+		f := policy.Try(nil, b.get).ThenCached(store, "b").Must()
+		expect(t, f, "a", "a 1", core.Live)
+		if err := f.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		store.set(fmt.Errorf("2 records are damaged: %w", core.ErrCorrupt), false)
+		b.set(io.EOF)
+		g := policy.Try(nil, b.get).ThenCached(store, "b").Must()
+		expect(t, g, "a", "a 1", core.Cached)
+		if s := g.Stats().Cache; s.Corrupt != 1 || !errors.Is(s.Err, core.ErrCorrupt) {
+			t.Errorf("stats %+v", s)
+		}
+		if err := g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRemembered_AStoreThatPanicsIsAStoreThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &profiles{}
+		f := policy.Try(nil, b.get).ThenCached(panicky{}, "b").ThenDefault(guest).Must()
+		expect(t, f, "a", "a 1", core.Live)
+		b.set(io.EOF)
+		expect(t, f, "a", "a 1", core.Cached)
+		expect(t, f, "b", "Guest", core.Default)
+		if err := f.Close(t.Context()); !errors.Is(err, core.ErrUnavailable) {
+			t.Errorf("Close: %v", err)
+		}
+	})
+}
+
+// panicky is a store that was not thought through.
+type panicky struct{ core.CacheStore }
+
+func (panicky) All(context.Context, string) iter.Seq2[core.Record, error] { panic("all") }
+func (panicky) Write(context.Context, string, core.Batch) error           { panic("write") }

@@ -99,14 +99,14 @@ func (x *exchange) try(ctx context.Context) (*http.Response, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
-	req, err := x.begin()
+	req, err := x.begin() //nolint:contextcheck // the ctx of the request: that of the try ends before the body is read
 	if err != nil {
 		return nil, err
 	}
 	own, cancel := context.WithCancelCause(x.req.Context())
 	end := func() { cancel(nil) }
 	detach := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
-	resp, err := x.next.RoundTrip(req.WithContext(own))
+	resp, err := x.next.RoundTrip(req.WithContext(own)) //nolint:contextcheck // as above; it ends with ctx until the header has come
 	if err != nil {
 		detach()
 		end()

@@ -32,10 +32,10 @@ func seal(key string, at time.Time, data []byte) []byte {
 
 // unseal returns what seal was given; anything else is [core.ErrCorrupt].
 func unseal(key string, b []byte) (at time.Time, data []byte, err error) {
-	head, data, _ := bytes.Cut(b, []byte{'\n'})
+	head, data, whole := bytes.Cut(b, []byte{'\n'})
 	format, rest, _ := bytes.Cut(head, []byte{' '})
 	sum, stamp, ok := bytes.Cut(rest, []byte{' '})
-	if !ok || string(format) != sealFormat {
+	if !whole || !ok || string(format) != sealFormat {
 		return time.Time{}, nil, fmt.Errorf("%w: the record is no remembered answer, or of another version", core.ErrCorrupt)
 	}
 	if string(sum) != hex.EncodeToString(checksum(key, string(stamp), data)) {
