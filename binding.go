@@ -31,6 +31,7 @@ type binding struct {
 	raw      map[string]rawValue
 	dirty    bool              // raw, or what stands behind it, changed
 	running  bool              // a goroutine evaluates
+	rounds   uint64            // how often that goroutine has evaluated
 	from     core.Level        // Live (the source, see level), Cached or Default (None at first)
 	accepted map[string][]byte // the raw keys of the value served
 	refusal  map[string][]byte // the raw keys last refused, nil if none stand
@@ -279,13 +280,14 @@ func (b *binding) poke() {
 		for {
 			b.evaluate(b.config.ctx)
 			b.config.mu.Lock()
-			if !b.dirty || b.config.closed {
-				b.running = false
-				b.config.mu.Unlock()
-				b.config.jrnl.wake()
+			b.rounds++
+			b.running = b.dirty && !b.config.closed
+			running := b.running
+			b.config.mu.Unlock()
+			b.config.jrnl.wake()
+			if !running {
 				return
 			}
-			b.config.mu.Unlock()
 		}
 	})
 }

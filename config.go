@@ -270,8 +270,10 @@ func (c *Config) settled() bool {
 	return level == core.Live || c.err != nil && level.AtLeast(core.Cached)
 }
 
-// WaitLevel blocks until the configuration is at least at level min, and returns
-// context.Cause(ctx) if ctx ends first, or [core.ErrClosed] after Close.
+// WaitLevel blocks until the configuration is at least at level min and every
+// bound value was brought up to date with it (or was refused, see
+// [ValueStatus.Err]). It returns context.Cause(ctx) if ctx ends first, or
+// [core.ErrClosed] after Close.
 func (c *Config) WaitLevel(ctx context.Context, min core.Level) error {
 	closed := false
 	err := c.jrnl.await(ctx, func() bool {
@@ -280,6 +282,9 @@ func (c *Config) WaitLevel(ctx context.Context, min core.Level) error {
 	})
 	if err == nil && closed {
 		return fmt.Errorf("holdfast: config: %w", core.ErrClosed)
+	}
+	if err == nil {
+		err = c.awaitBindings(ctx)
 	}
 	return err
 }
@@ -299,14 +304,32 @@ func (c *Config) AcceptMissing(ctx context.Context) error {
 		}
 	}
 	c.relevelLocked(nil)
-	bindings := slices.Clone(c.bindings)
 	c.unlock()
+	return c.awaitBindings(ctx)
+}
+
+// awaitBindings waits until every binding has taken in what the source has said
+// by now.
+func (c *Config) awaitBindings(ctx context.Context) error {
+	c.mu.Lock()
+	busy := make(map[*binding]uint64) // and the round after which it is done
+	for _, b := range c.bindings {
+		if b.running {
+			busy[b] = b.rounds + 2 // the round that runs may have looked before
+		}
+	}
+	c.mu.Unlock()
 	closed := false
 	err := c.jrnl.await(ctx, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		closed = c.closed
-		return closed || !slices.ContainsFunc(bindings, func(b *binding) bool { return b.dirty || b.running })
+		for b, round := range busy {
+			if b.running && b.rounds < round {
+				return closed
+			}
+		}
+		return true
 	})
 	if err == nil && closed {
 		return fmt.Errorf("holdfast: config: %w", core.ErrClosed)

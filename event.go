@@ -3,6 +3,7 @@ package holdfast
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
+	"github.com/holdfast-go/holdfast/policy"
 )
 
 // EventKind says what an [Event] is about.
@@ -28,6 +30,7 @@ const (
 	EventDenied     EventKind = "denied"     // a backend answers but refuses until a person acts; what is known stays
 	EventCache      EventKind = "cache"      // the cache store fails, or works again
 	EventPanic      EventKind = "panic"      // a function of the user or of a driver panicked
+	EventBreaker    EventKind = "breaker"    // the breaker of Options.Policy changed its state
 )
 
 // Event is one entry of a service's timeline. There is one per change, never one
@@ -69,6 +72,17 @@ func complaints(part string, err, before error) []Event {
 		}
 	}
 	return events
+}
+
+var errCallPanicked = errors.New("a call to the backend panicked")
+
+// breakerEvent tells of a breaker in the words of the timeline.
+func breakerEvent(e policy.Event) Event {
+	err := e.Err
+	if e.To == policy.Open && err == nil {
+		err = errCallPanicked
+	}
+	return Event{Kind: EventBreaker, Part: "policy", Err: err, Detail: fmt.Sprintf("%v, was %v", e.To, e.From)}
 }
 
 // timelineLength is how many events are remembered.
@@ -136,7 +150,7 @@ func severity(e Event) slog.Level {
 		return slog.LevelInfo
 	case EventRefused, EventConflict, EventDenied, EventPanic:
 		return slog.LevelError
-	case EventCache:
+	case EventCache, EventBreaker:
 		if e.Err == nil {
 			return slog.LevelInfo
 		}

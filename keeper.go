@@ -13,11 +13,12 @@ import (
 
 // The keeper's rhythm.
 const (
-	saveEvery    = time.Second      // at most one write per bucket in this time
-	saveTimeout  = 10 * time.Second // one write, one read of a bucket
-	saveRetry    = time.Second      // first wait after a failed write, doubling
-	storeRetry   = 30 * time.Second // longest wait, and that of a store that can't be opened
-	flushAtClose = 2 * time.Second  // what Close gives to what is still pending
+	saveEvery    = time.Second            // at most one write per bucket in this time
+	saveTimeout  = 10 * time.Second       // one write, one read of a bucket
+	saveRetry    = time.Second            // first wait after a failed write, doubling
+	storeRetry   = 30 * time.Second       // longest wait, and that of a store that can't be opened
+	flushAtClose = 2 * time.Second        // what Close gives to what is still pending
+	flushAtLeast = 500 * time.Millisecond // of it, once the ctx of Close has ended
 )
 
 // CacheStatus says how the cache store does.
@@ -375,15 +376,17 @@ func (k *keeper) flush(ctx context.Context) error {
 	return nil
 }
 
-// close flushes, within ctx and flushAtClose, and ends the keeper. The store is
-// the user's and stays open.
+// close flushes, within flushAtClose and as long as ctx lives or flushAtLeast
+// longer, and ends the keeper. The store is the user's and stays open.
 func (k *keeper) close(ctx context.Context) error {
 	if k == nil {
 		return nil
 	}
 	k.stop()
-	ctx, cancel := context.WithTimeout(ctx, flushAtClose)
+	ended := ctx
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushAtClose)
 	defer cancel()
+	defer context.AfterFunc(ended, func() { time.AfterFunc(flushAtLeast, cancel) })()
 	flushed := make(chan error, 1)
 	go func() {
 		<-k.done

@@ -146,6 +146,29 @@ func TestKeeper_CloseIsBoundedWhenTheStoreHangs(t *testing.T) {
 	})
 }
 
+func TestKeeper_CloseFlushesAfterItsCtxWasUsedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{}
+		k := newKeeper(s, quiet())
+		k.save("b", core.Batch{Put: []core.Record{{Key: "k", Value: []byte("v")}}})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // as by a dead backend that took all of the time
+		if err := k.close(ctx); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		if len(s.written()) == 0 {
+			t.Error("what was pending is lost")
+		}
+
+		k = newKeeper(&scripted{hang: true}, quiet())
+		k.save("b", core.Batch{Put: []core.Record{{Key: "k", Value: []byte("v")}}})
+		began := time.Now()
+		if err := k.close(ctx); err == nil || time.Since(began) != flushAtLeast {
+			t.Errorf("close with an ended ctx and a store that hangs: %v after %v", err, time.Since(began))
+		}
+	})
+}
+
 func TestKeeper_FlushAwaitsWhatIsBeingWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &scripted{hang: true}

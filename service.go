@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
+	"github.com/holdfast-go/holdfast/policy"
 )
 
 // Defaults of Start.
@@ -46,8 +47,14 @@ type Options struct {
 	// Gate may mark announced instances draining or down; see [AnnounceOptions].
 	// Default none.
 	Gate func(ctx context.Context) core.Status
-	// RequestTimeout is the deadline of one request to a backend. Default 2 s.
+	// RequestTimeout is the deadline of one request to a backend, Policy included.
+	// Default 2 s.
 	RequestTimeout time.Duration
+	// Policy goes around each unary request to Registry and Config; watches pass
+	// by. The engines retry for ever with backoff of their own, so a Retry makes
+	// them no more patient, and a Breaker keeps them away from a backend that has
+	// come back until it lets a probe through. Default none: the deadline alone.
+	Policy *policy.Chain
 	// RecoverySpread is what the first requests of many processes are spread over
 	// when a backend comes back. Default the lesser of TTL/4 and 1.5 s; negative is
 	// off.
@@ -71,6 +78,7 @@ type Service struct {
 	keeper    *keeper
 	config    *Config
 	discovery *Discovery
+	unheard   func() // ends the events of Options.Policy
 
 	mu            sync.Mutex
 	closed        bool
@@ -92,6 +100,8 @@ func Start(ctx context.Context, opts Options) (*Service, error) {
 	if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
 		return nil, fmt.Errorf("holdfast: start: %w", context.Cause(ctx))
 	}
+	opts.Registry = policy.Registry(opts.Registry, opts.Policy)
+	opts.Config = policy.ConfigSource(opts.Config, opts.Policy)
 	j := newJournal(opts.Logger)
 	k := newKeeper(opts.Cache, j)
 	s := &Service{
@@ -105,6 +115,7 @@ func Start(ctx context.Context, opts Options) (*Service, error) {
 			CacheScope: opts.CacheScope, RequestTimeout: opts.RequestTimeout, RecoverySpread: opts.RecoverySpread, Resync: opts.Resync, HoldFor: opts.HoldFor,
 		}, j, k)
 	}
+	s.unheard = opts.Policy.OnChange(func(e policy.Event) { j.record(breakerEvent(e)) })
 	if err := s.awaitStart(ctx); err != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushAtClose)
 		defer cancel()
@@ -234,7 +245,8 @@ func (s *Service) Announcements() []*Announcement {
 }
 
 // WaitLevel blocks until the service is at least at level min (see
-// [Status.Level]), and returns context.Cause(ctx) if ctx ends first, or
+// [Status.Level]) and every bound value was brought up to date with it, as
+// [Config.WaitLevel] does. It returns context.Cause(ctx) if ctx ends first, or
 // [core.ErrClosed] after Close.
 func (s *Service) WaitLevel(ctx context.Context, min core.Level) error {
 	closed := false
@@ -247,6 +259,9 @@ func (s *Service) WaitLevel(ctx context.Context, min core.Level) error {
 	if err == nil && closed {
 		return fmt.Errorf("holdfast: %w", core.ErrClosed)
 	}
+	if err == nil {
+		err = s.config.awaitBindings(ctx)
+	}
 	return err
 }
 
@@ -254,7 +269,8 @@ func (s *Service) WaitLevel(ctx context.Context, min core.Level) error {
 func (s *Service) FlushCache(ctx context.Context) error { return s.keeper.flush(ctx) }
 
 // Close deregisters what was announced, ends the engines and flushes the cache:
-// each step within ctx and 2 s even if the backend is dead. What was read last
+// each step within ctx and 2 s even if the backend is dead. The flush has half a
+// second even when the steps before it have used up ctx. What was read last
 // stays readable. Registry, Config and Cache are the caller's and stay open. The
 // error joins what did not go well. A second Close returns nil.
 func (s *Service) Close(ctx context.Context) error {
@@ -278,6 +294,7 @@ func (s *Service) Close(ctx context.Context) error {
 		errs = append(errs, within(ctx, s.discovery.Close))
 	}
 	errs = append(errs, within(ctx, s.config.Close), s.keeper.close(ctx))
+	s.unheard()
 	return errors.Join(errs...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
+	"github.com/holdfast-go/holdfast/policy"
 )
 
 // Status is one picture of a service: what health endpoints, metrics and status
@@ -25,6 +26,8 @@ type Status struct {
 	Announcements []AnnouncementStatus
 	// Cache is how the cache store does.
 	Cache CacheStatus
+	// Policy is what Options.Policy did; the zero value without one.
+	Policy policy.State
 	// Timeline is what happened last, oldest first: at most 256 events.
 	Timeline []Event
 	// Events counts events by kind since the start.
@@ -36,7 +39,7 @@ func (s *Service) Status() Status {
 	st := Status{
 		Name: s.opts.Name, Version: s.opts.Version, StartedAt: s.started,
 		Config: s.config.Status(), Endpoints: s.discovery.Status(),
-		Cache: s.keeper.Status(), Timeline: s.jrnl.timeline(), Events: s.jrnl.count(),
+		Cache: s.keeper.Status(), Policy: s.opts.Policy.State(), Timeline: s.jrnl.timeline(), Events: s.jrnl.count(),
 	}
 	for _, a := range s.Announcements() {
 		st.Announcements = append(st.Announcements, a.Status())
