@@ -11,8 +11,8 @@ import (
 type Chain struct {
 	steps    []step
 	bell     bell
-	calls    atomic.Int64
-	inFlight atomic.Int64
+	begun    atomic.Int64 // calls; two counters, because a third for those in flight would cost more
+	returned atomic.Int64
 }
 
 // New returns a chain of layers, the outermost first. An error is a
@@ -88,8 +88,7 @@ func (c *Chain) do(ctx context.Context, r runner) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	c.calls.Add(1)
-	c.inFlight.Add(1)
-	defer c.inFlight.Add(-1)
+	c.begun.Add(1)
+	defer c.returned.Add(1)
 	return run(ctx, c.steps, r)
 }

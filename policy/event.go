@@ -28,6 +28,8 @@ type bell struct {
 	receivers []*func(Event)
 	queue     []Event
 	ringing   bool
+	event     Event          // the one that is being told
+	untold    []*func(Event) // who is still to be told about it
 }
 
 // OnChange calls f once for each change of state of the chain's breaker, until
@@ -76,7 +78,7 @@ func (b *bell) add(f func(Event)) (stop func()) {
 	return func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		// A copy: ring may be reading the old slice.
+		// A copy: untold is a part of the old slice.
 		b.receivers = slices.DeleteFunc(slices.Clone(b.receivers), func(q *func(Event)) bool { return q == p })
 	}
 }
@@ -104,30 +106,37 @@ func (b *bell) ring() {
 		}
 	}()
 	for {
-		b.mu.Lock()
-		if len(b.queue) == 0 {
-			b.ringing, b.queue, done = false, nil, true
-			b.mu.Unlock()
+		f, e, ok := b.next()
+		if !ok {
+			done = true
 			return
 		}
-		e := b.queue[0]
-		b.queue = b.queue[1:]
-		receivers := b.receivers
-		b.mu.Unlock()
-		for _, f := range receivers {
-			b.call(f, e)
-		}
+		call(f, e)
 	}
 }
 
-// call calls a receiver that may have been stopped since, and survives it.
-func (b *bell) call(f *func(Event), e Event) {
+// next returns who is to be told what; ok is false when all is told.
+func (b *bell) next() (f func(Event), e Event, ok bool) {
 	b.mu.Lock()
-	on := slices.Contains(b.receivers, f)
-	b.mu.Unlock()
-	if !on {
-		return
+	defer b.mu.Unlock()
+	for {
+		for len(b.untold) > 0 {
+			p := b.untold[0]
+			b.untold = b.untold[1:]
+			if slices.Contains(b.receivers, p) { // not stopped since
+				return *p, b.event, true
+			}
+		}
+		if len(b.queue) == 0 {
+			b.ringing, b.queue = false, nil
+			return nil, Event{}, false
+		}
+		b.event, b.queue, b.untold = b.queue[0], b.queue[1:], b.receivers
 	}
+}
+
+// call survives a receiver.
+func call(f func(Event), e Event) {
 	defer func() { _ = recover() }()
-	(*f)(e)
+	f(e)
 }

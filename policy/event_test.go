@@ -81,8 +81,8 @@ func TestOnChange_BadReceiversHarmNobody(t *testing.T) {
 		synctest.Wait()
 		mu.Lock()
 		defer mu.Unlock()
-		if told > 257 {
-			t.Errorf("%d events waited; want at most 256 and the one at hand", told)
+		if told == 0 || told > 257 {
+			t.Errorf("%d events came; want some, and at most 256 that waited and the one at hand", told)
 		}
 	})
 }
@@ -195,6 +195,29 @@ func TestBreaker_LetsOnlyTheProbesThrough(t *testing.T) {
 		synctest.Wait()
 		if got := breakerOf(t, c).Breaker; got != policy.Closed {
 			t.Errorf("the breaker is %v after its probes succeeded; want closed", got)
+		}
+	})
+}
+
+func TestBreaker_ClosesAfterSoManyProbes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := policy.Must(policy.Breaker{MinCalls: 1, OpenFor: time.Second, HalfOpenProbes: 3})
+		_ = c.Do(t.Context(), unavailable)
+		time.Sleep(time.Second)
+		release := make(chan struct{})
+		_ = c.Do(t.Context(), succeed)
+		for range 2 {
+			go func() { _ = c.Do(t.Context(), func(context.Context) error { <-release; return nil }) }()
+		}
+		synctest.Wait()
+		// One has succeeded and two run: a third beside them could only be too much.
+		if err := c.Do(t.Context(), succeed); !errors.Is(err, policy.ErrOpen) {
+			t.Errorf("a fourth probe of three: %v; want ErrOpen", err)
+		}
+		close(release)
+		synctest.Wait()
+		if got := breakerOf(t, c).Breaker; got != policy.Closed {
+			t.Errorf("the breaker is %v after three probes succeeded; want closed", got)
 		}
 	})
 }

@@ -98,7 +98,9 @@ func (c *Chain) State() State {
 	if c == nil {
 		return State{}
 	}
-	s := State{Calls: c.calls.Load(), InFlight: c.inFlight.Load()}
+	returned := c.returned.Load() // first, or a call in between would make less than none
+	s := State{Calls: c.begun.Load()}
+	s.InFlight = s.Calls - returned
 	for _, l := range c.steps {
 		s.Layers = append(s.Layers, l.state())
 	}
