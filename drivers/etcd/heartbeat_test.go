@@ -144,8 +144,8 @@ func TestHeartbeat_WithoutAKeyEndsNothing(t *testing.T) {
 	delete(m.keys, m)
 	m.mu.Unlock()
 	select {
-	case <-m.stream.ctx.Done():
-		t.Errorf("it ended: %v", context.Cause(m.stream.ctx))
+	case <-m.ctx.Done():
+		t.Errorf("it ended: %v", context.Cause(m.ctx))
 	case <-time.After(500 * time.Millisecond):
 	}
 }
