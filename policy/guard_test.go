@@ -156,6 +156,26 @@ func TestRegistry_GuardAwaitsAbandonedWrites(t *testing.T) {
 	})
 }
 
+func TestRegistry_GuardClassifiesTheCallersDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		below := &stubborn{entered: make(chan struct{}, 1), letGo: make(chan struct{})}
+		reg := policy.Registry(below, policy.Must(policy.Timeout{After: time.Minute, Abandon: true}))
+		cause := errors.New("too late")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, cause)
+		defer cancel()
+		err := reg.Register(ctx, orders1)
+		if e, ok := errors.AsType[*core.Error](err); !ok || e.Kind != core.ErrUnavailable || !errors.Is(err, cause) {
+			t.Errorf("a deadline passed: %v", err)
+		}
+		ctx2, cancel2 := context.WithCancelCause(t.Context())
+		cancel2(cause)
+		if err := reg.Register(ctx2, orders1); err != cause { //nolint:errorlint // never wrapped
+			t.Errorf("the caller's cancel: %v", err)
+		}
+		close(below.letGo)
+	})
+}
+
 func TestRegistry_GuardRetriesWhatIsUnavailable(t *testing.T) {
 	for _, test := range []struct {
 		name  string

@@ -18,7 +18,8 @@ import (
 // Register of the same instance that is, within its ctx, so that none of them
 // brings back what it removed.
 //
-// Errors are those of the registry and of [Chain.Do]. The guard is safe for
+// Errors are those of the registry and of [Chain.Do]; that the deadline of ctx
+// passed is a [core.ErrUnavailable], as it is of a driver. The guard is safe for
 // concurrent use if reg is. A nil reg gives nil; a nil chain guards nothing.
 func Registry(reg core.Registry, c *Chain) core.Registry {
 	if reg == nil || c == nil {
@@ -41,28 +42,29 @@ func (g *guardedRegistry) Origin() string { return g.reg.Origin() }
 func (g *guardedRegistry) Register(ctx context.Context, r core.Registration) error {
 	w := g.writes.begin(r.Instance.Service, r.Instance.ID)
 	defer w.end()
-	return g.chain.Do(ctx, func(ctx context.Context) error {
+	return classified(ctx, "register", r.Instance.ID, g.chain.Do(ctx, func(ctx context.Context) error {
 		if !w.enter() {
 			return fmt.Errorf("%w: the call that wanted this registration has returned", core.ErrClosed)
 		}
 		defer w.leave()
 		return g.reg.Register(ctx, r)
-	})
+	}))
 }
 
 func (g *guardedRegistry) Deregister(ctx context.Context, r core.Registration) error {
-	return g.chain.Do(ctx, func(ctx context.Context) error {
+	return classified(ctx, "deregister", r.Instance.ID, g.chain.Do(ctx, func(ctx context.Context) error {
 		if err := g.writes.await(ctx, r.Instance.Service, r.Instance.ID); err != nil {
 			return err
 		}
 		return g.reg.Deregister(ctx, r)
-	})
+	}))
 }
 
 func (g *guardedRegistry) Discover(ctx context.Context, service string) (core.Snapshot[core.Instance], error) {
-	return Call(ctx, g.chain, func(ctx context.Context) (core.Snapshot[core.Instance], error) {
+	s, err := Call(ctx, g.chain, func(ctx context.Context) (core.Snapshot[core.Instance], error) {
 		return g.reg.Discover(ctx, service)
 	})
+	return s, classified(ctx, "discover", service, err)
 }
 
 func (g *guardedRegistry) Watch(ctx context.Context, service string, after core.Revision) iter.Seq2[core.Update[core.Instance], error] {
