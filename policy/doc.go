@@ -13,6 +13,13 @@
 // to it. Make it once and share it; a chain made per call protects nothing,
 // because its breaker never sees a second call.
 //
+// # Levels below a call
+//
+// [Try] makes a [Fallback]: a keyed call with levels to answer with when it fails,
+// the last good answer, a default, or nothing at all, that says which of them
+// answered. [RoundTripper] puts a chain around an HTTP client, [Registry] and
+// [ConfigSource] around a driver.
+//
 // # Order
 //
 // From the outermost to the innermost:

@@ -3,8 +3,8 @@ package policy
 import "fmt"
 
 // PanicError is what a caller panics with when the function panicked on a
-// goroutine of a layer ([Hedge], and [Timeout] with Abandon): a panic can't
-// travel from one goroutine to another and keep its stack. Everywhere else a
+// goroutine of a layer ([Hedge], and [Timeout] with Abandon) or of a [Fallback]: a
+// panic can't travel from one goroutine to another and keep its stack. Everywhere else a
 // panic passes through untouched.
 type PanicError struct {
 	Value any    // what the function panicked with
