@@ -48,10 +48,11 @@ type keeper struct {
 
 	writing chan struct{} // of capacity 1: held around every Write, so that flush and loop keep order
 
-	mu      sync.Mutex
-	pending map[string]*pendingBatch
-	status  CacheStatus
-	failing bool
+	mu        sync.Mutex
+	pending   map[string]*pendingBatch
+	status    CacheStatus
+	failing   bool
+	unwritten bool // the newest write failed
 }
 
 // pendingBatch is what one bucket waits for.
@@ -65,7 +66,7 @@ type pendingBatch struct {
 
 // newKeeper starts a keeper, which runs until close; a nil store gives a nil one.
 func newKeeper(store core.CacheStore, j *journal) *keeper {
-	if store == nil {
+	if missing(store) {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -216,7 +217,7 @@ func (k *keeper) write(ctx context.Context, name string) error {
 		k.status.WriteErrors++
 	}
 	k.mu.Unlock()
-	k.report(err)
+	k.report(err, true)
 	return err
 }
 
@@ -290,8 +291,9 @@ func (k *keeper) tryWrite(ctx context.Context, name string, b core.Batch) (err e
 	return k.store.Write(ctx, name, b)
 }
 
-// report remembers how the store does and records a change of it, once.
-func (k *keeper) report(err error) {
+// report remembers how the store does, after a write or a read, and records a
+// change of it, once.
+func (k *keeper) report(err error, wrote bool) {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return
@@ -300,6 +302,12 @@ func (k *keeper) report(err error) {
 		return
 	}
 	k.mu.Lock()
+	if wrote {
+		k.unwritten = err != nil
+	} else if err == nil && k.unwritten {
+		k.mu.Unlock()
+		return // that it can be read makes it no store that works
+	}
 	changed := k.failing != (err != nil)
 	k.failing = err != nil
 	k.status.Err = err
@@ -322,7 +330,7 @@ func (k *keeper) load(ctx context.Context, bucket string) (records []core.Record
 	if k == nil {
 		return nil, nil
 	}
-	defer func() { k.report(err) }()
+	defer func() { k.report(err, false) }()
 	defer recoverDriver(&err)
 	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
