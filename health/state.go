@@ -54,15 +54,16 @@ func reportOf(states []*State, group string) Report {
 	r := Report{Status: Up, Checks: states}
 	for _, s := range states {
 		r.Degraded = r.Degraded || s.Status != Up || s.Degraded
-		if s.fails(group) {
+		if s.Fails(group) {
 			r.Status = Down
 		}
 	}
 	return r
 }
 
-// fails reports whether a check makes a group fail.
-func (s *State) fails(group string) bool {
+// Fails reports whether the check makes a group that it is in fail: it is critical
+// and not UP, or in [Startup] was never UP. The group "" stands for [Set.All].
+func (s *State) Fails(group string) bool {
 	switch {
 	case s.Optional:
 		return false
