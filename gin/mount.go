@@ -43,6 +43,10 @@ type MountOptions struct {
 	// and backends, where others see their kind only; and the details, if Details is
 	// DetailsAuthorized. Default: nobody.
 	Authorize func(c *gin.Context) bool
+	// Refresh is how old the body of /health and of /health/ready may be as far as it
+	// speaks of the engines; the life of the process and the checks are those of the
+	// moment. Default 100 ms; negative is not at all.
+	Refresh time.Duration
 }
 
 // Mount adds these endpoints, for GET and HEAD. None ever asks a backend; they ask
@@ -86,6 +90,9 @@ func Mount(router gin.IRouter, svc *holdfast.Service, opts MountOptions) error {
 	case opts.Details > DetailsNever:
 		return fmt.Errorf("holdfastgin: mount: %w: Details is %d, which is none of its values", core.ErrInvalid, opts.Details)
 	}
+	if opts.Refresh == 0 {
+		opts.Refresh = 100 * time.Millisecond
+	}
 	p := &probes{svc: svc, opts: opts}
 	for _, route := range []struct {
 		path    string
@@ -94,10 +101,10 @@ func Mount(router gin.IRouter, svc *holdfast.Service, opts MountOptions) error {
 		{"/livez", p.livez},
 		{"/readyz", p.readyz},
 		{"/health", p.health},
-		{"/health/live", p.live},
-		{"/health/ready", p.ready},
-		{"/health/startup", p.startup},
-		{"/health/:check", p.one},
+		{"/health/live", p.healthLive},
+		{"/health/ready", p.healthReady},
+		{"/health/startup", p.healthStartup},
+		{"/health/:check", p.healthOne},
 	} {
 		if err := add(router, route.path, route.handler); err != nil {
 			return fmt.Errorf("holdfastgin: mount: %w", err)

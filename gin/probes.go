@@ -2,6 +2,7 @@ package holdfastgin
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/holdfast-go/holdfast"
@@ -10,107 +11,128 @@ import (
 
 // probes are the handlers of Mount.
 type probes struct {
-	svc  *holdfast.Service
-	opts MountOptions
+	svc        *holdfast.Service
+	opts       MountOptions
+	all, ready bodies
 }
 
 // livez and readyz are for those who only want the status: no details, and the
 // reasons of a failure.
 func (p *probes) livez(c *gin.Context) {
-	s := summary{group: health.Live, checks: p.ask(c, health.Live)}
-	p.answer(c, &s)
+	p.brief(c, &summary{group: health.Live, checks: p.ask(c, health.Live)})
 }
 
 func (p *probes) readyz(c *gin.Context) {
 	s := p.readiness(c)
-	p.answer(c, &s)
+	if s.phase == "" && p.opts.requires() {
+		st := p.svc.Status()
+		s.below = p.opts.below(st)
+	}
+	p.brief(c, s)
 }
 
-func (p *probes) live(c *gin.Context) {
-	s := summary{group: health.Live, detailed: true, checks: p.ask(c, health.Live)}
-	p.answer(c, &s)
+func (p *probes) healthLive(c *gin.Context) {
+	p.detailed(c, p.sight(c), &summary{group: health.Live, checks: p.ask(c, health.Live)})
 }
 
-func (p *probes) ready(c *gin.Context) {
-	s := p.readiness(c)
-	s.detailed, s.degraded = true, p.degraded()
-	p.answer(c, &s)
+func (p *probes) healthReady(c *gin.Context) {
+	s, as := p.readiness(c), p.sight(c)
+	if p.ready.again(c, as, s, p.opts.Refresh) {
+		return
+	}
+	st := p.svc.Status()
+	s.degraded = st.Degraded
+	if p.opts.requires() {
+		s.engines, s.below = &st, p.opts.below(st)
+	}
+	code, text := p.detailed(c, as, s)
+	p.ready.keep(as, s, code, text)
 }
 
-func (p *probes) startup(c *gin.Context) {
-	s := summary{group: health.Startup, detailed: true, life: p.lifecycle(c), checks: p.ask(c, health.Startup)}
+func (p *probes) healthStartup(c *gin.Context) {
+	s := &summary{group: health.Startup, life: p.lifecycle(c), checks: p.ask(c, health.Startup)}
 	if s.life != nil && s.life.Phase() == PhaseStarting {
 		s.phase = PhaseStarting.String()
 	}
-	p.answer(c, &s)
+	p.detailed(c, p.sight(c), s)
 }
 
 func (p *probes) health(c *gin.Context) {
-	st := p.svc.Status()
-	s := summary{detailed: true, life: p.lifecycle(c), phase: p.notReady(c), engines: &st, below: p.opts.below(st)}
+	s, as := &summary{life: p.lifecycle(c), phase: p.notReady(c)}, p.sight(c)
 	if p.opts.Checks != nil {
 		s.checks = p.opts.Checks.All(c.Request.Context())
 	}
-	p.answer(c, &s)
+	if p.all.again(c, as, s, p.opts.Refresh) {
+		return
+	}
+	st := p.svc.Status()
+	s.engines, s.degraded, s.below = &st, st.Degraded, p.opts.below(st)
+	code, text := p.detailed(c, as, s)
+	p.all.keep(as, s, code, text)
 }
 
-// one is for a single detail, or for a group of the program's own.
-func (p *probes) one(c *gin.Context) {
-	name := c.Param("check")
-	if d, ok := p.detail(c, name); ok {
-		write(c, d.Status.code(), d)
-		return
+// healthOne is for a single detail, or for a group of the program's own.
+func (p *probes) healthOne(c *gin.Context) {
+	name, as := c.Param("check"), p.sight(c)
+	if as != sightless {
+		if d, ok := p.detail(c, name, as); ok {
+			write(c, d.Status.code(), d)
+			return
+		}
 	}
 	if p.opts.Checks == nil || !p.opts.Checks.HasGroup(name) {
 		write(c, http.StatusNotFound, report{Status: unknown, Reasons: []string{"there is no check of this name"}})
 		return
 	}
-	s := summary{group: name, detailed: true, checks: p.ask(c, name)}
-	p.answer(c, &s)
+	p.detailed(c, as, &summary{group: name, checks: p.ask(c, name)})
 }
 
-// detail finds a single detail, if there is one that whoever asks may see.
-func (p *probes) detail(c *gin.Context, name string) (detail, bool) {
-	details, texts := p.mayRead(c)
-	if !details {
-		return detail{}, false
-	}
+// detail finds a single detail.
+func (p *probes) detail(c *gin.Context, name string, as sight) (detail, bool) {
 	// What the engines know comes first, as it does in /health.
-	all := make(map[string]detail)
-	p.opts.describe(all, p.svc.Status(), texts)
-	if life := p.lifecycle(c); life != nil {
-		all[lifecycleName] = lifecycleDetail(life.Status())
-	}
-	if d, ok := all[name]; ok {
-		return d, true
+	var taken map[string]detail
+	if ofEngines(name) {
+		taken = make(map[string]detail)
+		p.opts.describe(taken, p.svc.Status(), as == seesTexts)
+		if life := p.lifecycle(c); life != nil {
+			taken[lifecycleName] = lifecycleDetail(life.Status())
+		}
+		if d, ok := taken[name]; ok {
+			return d, true
+		}
 	}
 	if p.opts.Checks == nil {
 		return detail{}, false
 	}
-	st, ok := p.opts.Checks.Check(c.Request.Context(), unprefixed(all, name))
+	st, ok := p.opts.Checks.Check(c.Request.Context(), unprefixed(taken, name))
 	if !ok {
 		return detail{}, false
 	}
-	return checkDetail(st, texts), true
+	return checkDetail(st, as == seesTexts), true
 }
 
-// readiness is what both endpoints of readiness say. A process that is not in its
-// ready phase is not ready whatever its checks find, and asks none.
-func (p *probes) readiness(c *gin.Context) summary {
-	s := summary{group: health.Ready, life: p.lifecycle(c), phase: p.notReady(c)}
-	if s.phase != "" {
-		return s
+// ofEngines reports whether the engines may have a detail of this name, with or
+// without the prefix.
+func ofEngines(name string) bool {
+	name = strings.TrimPrefix(name, checkPrefix)
+	kind, _, _ := strings.Cut(name, ":")
+	switch kind {
+	case "config", "endpoints", "announcement", "cache", lifecycleName:
+		return true
 	}
-	s.checks = p.ask(c, health.Ready)
-	if p.opts.requires() {
-		st := p.svc.Status()
-		s.engines, s.below = &st, p.opts.below(st)
+	return false
+}
+
+// readiness is what both endpoints of readiness follow from, the engines left out.
+// A process that is not in its ready phase is not ready whatever its checks find,
+// and asks none.
+func (p *probes) readiness(c *gin.Context) *summary {
+	s := &summary{group: health.Ready, life: p.lifecycle(c), phase: p.notReady(c)}
+	if s.phase == "" {
+		s.checks = p.ask(c, health.Ready)
 	}
 	return s
 }
-
-// degraded reports whether the engines are.
-func (p *probes) degraded() bool { return p.svc.Status().Degraded }
 
 // ask asks the program's checks.
 func (p *probes) ask(c *gin.Context, group string) health.Report {
@@ -118,15 +140,6 @@ func (p *probes) ask(c *gin.Context, group string) health.Report {
 		return health.Report{Status: health.Up}
 	}
 	return p.opts.Checks.Group(c.Request.Context(), group)
-}
-
-// mayRead says whether a request may see details, and the texts of errors.
-func (p *probes) mayRead(c *gin.Context) (details, texts bool) {
-	if p.opts.Details == DetailsNever {
-		return false, false
-	}
-	texts = p.opts.Authorize != nil && p.opts.Authorize(c)
-	return texts || p.opts.Details == DetailsAlways, texts
 }
 
 // lifecycle is the one to ask, nil if there is none.

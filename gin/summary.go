@@ -10,51 +10,54 @@ import (
 	"github.com/holdfast-go/holdfast/health"
 )
 
-// lifecycleName is the detail of the life.
-const lifecycleName = "lifecycle"
-
 // summary is what one endpoint follows from.
 type summary struct {
 	group    string           // of health.State.Fails
-	detailed bool             // it has details, for those who may see them
 	life     *Lifecycle       // nil if it does not count
 	phase    string           // why the life makes it fail; "" if it does not
-	engines  *holdfast.Status // nil if they do not count
+	engines  *holdfast.Status // nil if they have no details here
 	below    []string         // why they make it fail
-	degraded bool             // the engines are, without counting
+	degraded bool             // the engines are
 	checks   health.Report    // zero if they were not asked
 }
 
-func (s *summary) condition() condition {
+func (s *summary) status() condition {
 	if s.phase != "" || len(s.below) > 0 || s.checks.Status == health.Down {
 		return down
 	}
 	return up
 }
 
-// answer writes what follows. Authorize is asked only where it matters.
-func (p *probes) answer(c *gin.Context, s *summary) {
-	status := s.condition()
-	if status == up && !s.detailed {
-		plain(c)
+// reasons says why it fails, to who may know.
+func (s *summary) reasons(as sight) []string {
+	var reasons []string
+	if s.phase != "" {
+		reasons = append(reasons, s.phase)
+	}
+	if as == sightless {
+		return reasons
+	}
+	return append(append(reasons, s.below...), failing(s.checks, s.group)...)
+}
+
+// brief answers those who only want the status. Whether they may know more is asked
+// only if there is more.
+func (p *probes) brief(c *gin.Context, s *summary) {
+	if s.status() == up {
+		send(c, http.StatusOK, []byte(`{"status":"UP"}`))
 		return
 	}
-	r := report{Status: status}
-	if s.detailed {
-		r.Degraded = s.checks.Degraded || s.degraded || s.engines != nil && s.engines.Degraded
+	write(c, http.StatusServiceUnavailable, report{Status: down, Reasons: s.reasons(p.sight(c))})
+}
+
+// detailed answers with details, for who may see them, and returns what it wrote.
+func (p *probes) detailed(c *gin.Context, as sight, s *summary) (code int, text []byte) {
+	status := s.status()
+	r := report{Status: status, Degraded: s.checks.Degraded || s.degraded, Reasons: s.reasons(as)}
+	if as != sightless {
+		r.Details = p.details(s, as)
 	}
-	if s.phase != "" {
-		r.Reasons = append(r.Reasons, s.phase)
-	}
-	details, texts := p.mayRead(c)
-	if details {
-		r.Reasons = append(r.Reasons, s.below...)
-		r.Reasons = append(r.Reasons, failing(s.checks, s.group)...)
-	}
-	if details && s.detailed {
-		r.Details = p.details(s, texts)
-	}
-	write(c, status.code(), r)
+	return write(c, status.code(), r)
 }
 
 // failing says which checks make a group fail.
@@ -76,23 +79,27 @@ func failing(checks health.Report, group string) []string {
 	return reasons
 }
 
-// details are those of the engines, of the checks and of the life.
-func (p *probes) details(s *summary, texts bool) map[string]detail {
+// details are those of the engines, of the life and of the checks.
+func (p *probes) details(s *summary, as sight) map[string]detail {
 	all := make(map[string]detail)
 	if s.engines != nil {
-		p.opts.describe(all, *s.engines, texts)
+		p.opts.describe(all, *s.engines, as == seesTexts)
 	}
 	if s.life != nil {
 		all[lifecycleName] = lifecycleDetail(s.life.Status())
 	}
 	for _, st := range s.checks.Checks {
-		all[prefixed(all, st.Name)] = checkDetail(st, texts)
+		all[prefixed(all, st.Name)] = checkDetail(st, as == seesTexts)
 	}
 	return all
 }
 
-// checkPrefix keeps a check apart from what the engines have under its name.
-const checkPrefix = "check:"
+// Names of details.
+const (
+	lifecycleName = "lifecycle"
+	// checkPrefix keeps a check apart from what the engines have under its name.
+	checkPrefix = "check:"
+)
 
 func prefixed(taken map[string]detail, name string) string {
 	if _, ok := taken[name]; ok {
@@ -111,12 +118,6 @@ func unprefixed(taken map[string]detail, shown string) string {
 	return shown
 }
 
-var (
-	plainBody    = []byte(`{"status":"UP"}`)
-	jsonType     = []string{"application/json; charset=utf-8"}
-	noStoreValue = []string{"no-store"}
-)
-
 // code is the status code that says it.
 func (c condition) code() int {
 	if c != up {
@@ -125,21 +126,20 @@ func (c condition) code() int {
 	return http.StatusOK
 }
 
-// plain is the answer that orchestrators get all day long.
-func plain(c *gin.Context) {
-	h := c.Writer.Header()
-	h["Cache-Control"], h["Content-Type"] = noStoreValue, jsonType
-	c.Status(http.StatusOK)
-	_, _ = c.Writer.Write(plainBody)
-}
-
-// write answers with a body. What checks bring was made harmless when they ran, so
-// that it can't fail.
-func write(c *gin.Context, code int, body any) {
+// write answers with a body, and returns what it wrote. What checks bring was
+// written as JSON when they ran, so that it can't fail here.
+func write(c *gin.Context, code int, body any) (int, []byte) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		code, text = http.StatusInternalServerError, []byte(`{"status":"UNKNOWN"}`)
 	}
+	send(c, code, text)
+	return code, text
+}
+
+func send(c *gin.Context, code int, text []byte) {
 	c.Header("Cache-Control", "no-store")
-	c.Data(code, "application/json; charset=utf-8", text)
+	c.Header("Content-Type", "application/json; charset=utf-8")
+	c.Status(code)
+	_, _ = c.Writer.Write(text)
 }
