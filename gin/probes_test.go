@@ -3,11 +3,7 @@ package holdfastgin
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,72 +11,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/core"
-	"github.com/holdfast-go/holdfast/drivers/memory"
 	"github.com/holdfast-go/holdfast/health"
 )
-
-// newChecks makes a set that ends with the test.
-func newChecks(t testing.TB) *health.Set {
-	t.Helper()
-	s := health.New(health.Options{Logger: slog.New(slog.DiscardHandler)})
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
-// part is a check whose outcome the test decides.
-type part struct {
-	name string
-	bad  atomic.Bool
-}
-
-const partText = "user bob was refused by 10.0.0.9"
-
-func (p *part) Name() string { return p.name }
-
-func (p *part) Check(context.Context) health.Result {
-	if p.bad.Load() {
-		return health.Result{Err: errors.New(partText), Details: map[string]any{"pool": 7}}
-	}
-	return health.Result{}
-}
-
-func register(t testing.TB, s *health.Set, name string, opts health.CheckOptions) *part {
-	t.Helper()
-	p := &part{name: name}
-	opts.CacheFor = -1
-	if err := s.Register(p, opts); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// request asks an engine.
-func request(engine *gin.Engine, method, path string) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	engine.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), method, path, nil))
-	return w
-}
-
-// codes asks several paths, each with GET and HEAD.
-func codes(t *testing.T, engine *gin.Engine, when string, want map[string]int) {
-	t.Helper()
-	for path, code := range want {
-		for _, method := range []string{http.MethodGet, http.MethodHead} {
-			w := request(engine, method, path)
-			if w.Code != code || w.Header().Get("Cache-Control") != "no-store" || !strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
-				t.Errorf("%s: %s %s says %d %s with %v, want %d", when, method, path, w.Code, w.Body, w.Header(), code)
-			}
-		}
-	}
-}
 
 func TestMount_AnswersForEachGroup(t *testing.T) {
 	b := newBackend(t)
@@ -142,9 +74,8 @@ func TestMount_ShowsChecksAsDetails(t *testing.T) {
 	s := newChecks(t)
 	register(t, s, "db", health.CheckOptions{}).bad.Store(true)
 	register(t, s, "config", health.CheckOptions{})
-	let := func(c *gin.Context) bool { return c.Query("key") == "sesame" }
 	mount := func(opts MountOptions) *gin.Engine {
-		opts.Checks, opts.Authorize = s, let
+		opts.Checks, opts.Authorize = s, sesame
 		engine := gin.New()
 		if err := Mount(engine, svc, opts); err != nil {
 			t.Fatal(err)
@@ -201,6 +132,8 @@ func TestMount_ShowsChecksAsDetails(t *testing.T) {
 	}
 }
 
+func sesame(c *gin.Context) bool { return c.Query("key") == "sesame" }
+
 func TestMount_FindsEscapedNames(t *testing.T) {
 	s := newChecks(t)
 	register(t, s, "queue/orders", health.CheckOptions{})
@@ -251,77 +184,3 @@ func TestMount_AnswersAllProbesWhileACheckHangs(t *testing.T) {
 	}
 	close(hang)
 }
-
-func TestEngineCheck_DemandsOfOnePart(t *testing.T) {
-	b := newBackend(t)
-	svc := startService(t, b, nil)
-	inventory := svc.Endpoints("inventory")
-	degrade(t, b, svc)
-	eventually(t, "the outage shows everywhere", func() bool {
-		return svc.Config().Status().Level == core.Memory && inventory.Status().Level == core.Memory
-	})
-	for i, row := range []struct {
-		c    health.Checker
-		name string
-		down bool
-	}{
-		{ConfigCheck(svc, Require{}), "require:config", false},
-		{ConfigCheck(svc, Require{Level: core.Memory}), "require:config", false},
-		{ConfigCheck(svc, Require{Level: core.Live}), "require:config", true},
-		{ConfigCheck(svc, Require{MaxStale: time.Nanosecond}), "require:config", true},
-		{EndpointsCheck(svc, "inventory", Require{}), "require:endpoints:inventory", false},
-		{EndpointsCheck(svc, "inventory", Require{Up: 1}), "require:endpoints:inventory", true},
-		{EndpointsCheck(svc, "inventory", Require{Level: core.Live}), "require:endpoints:inventory", true},
-	} {
-		r := row.c.Check(t.Context())
-		if row.c.Name() != row.name || !r.Degraded || (r.Err != nil) != row.down || len(r.Reasons) > 0 != row.down || r.Details["level"] != "memory" {
-			t.Errorf("%d: %s found %+v", i, row.c.Name(), r)
-		}
-	}
-}
-
-func engineWith(t testing.TB, opts MountOptions, svc *holdfast.Service) *gin.Engine {
-	t.Helper()
-	engine := gin.New()
-	if err := Mount(engine, svc, opts); err != nil {
-		t.Fatal(err)
-	}
-	return engine
-}
-
-func BenchmarkMount(b *testing.B) {
-	backend := memory.New(memory.Options{})
-	b.Cleanup(backend.Close)
-	svc := startService(b, backend, nil)
-	s := newChecks(b)
-	for i := range 5 {
-		if err := s.Register(health.Func(fmt.Sprint("part", i), func(context.Context) error { return nil }), health.CheckOptions{CacheFor: time.Hour}); err != nil {
-			b.Fatal(err)
-		}
-	}
-	engine := engineWith(b, MountOptions{Checks: s}, svc)
-	for _, path := range []string{"/livez", "/readyz", "/health/part1", "/health/ready", "/health"} {
-		b.Run(path, func(b *testing.B) {
-			req := httptest.NewRequestWithContext(b.Context(), http.MethodGet, path, nil)
-			w := &discard{header: make(http.Header)}
-			b.ReportAllocs()
-			for b.Loop() {
-				clear(w.header)
-				engine.ServeHTTP(w, req)
-			}
-			if w.code != http.StatusOK {
-				b.Fatalf("status %d", w.code)
-			}
-		})
-	}
-}
-
-// discard is a ResponseWriter that costs nothing.
-type discard struct {
-	header http.Header
-	code   int
-}
-
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d *discard) WriteHeader(code int)        { d.code = code }
