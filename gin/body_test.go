@@ -47,6 +47,9 @@ func TestMount_KeepsABodyOnlyAsFarAsItSpeaksOfEngines(t *testing.T) {
 		}
 	}
 	life.enter(PhaseDraining)
+	if body := request(silent, http.MethodGet, "/health").Body.String(); !strings.Contains(body, `"reasons":["draining"]`) {
+		t.Errorf("a body outlives the phase: %s", body)
+	}
 	for _, path := range []string{"/health", "/health/ready"} {
 		if w := request(kept, http.MethodGet, path); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"reasons":["draining"]`) {
 			t.Errorf("%s says %d %s", path, w.Code, w.Body)

@@ -33,6 +33,7 @@ func newChecks(t testing.TB) *health.Set {
 type part struct {
 	name string
 	bad  atomic.Bool
+	runs atomic.Int64
 }
 
 const partText = "user bob was refused by 10.0.0.9"
@@ -40,6 +41,7 @@ const partText = "user bob was refused by 10.0.0.9"
 func (p *part) Name() string { return p.name }
 
 func (p *part) Check(context.Context) health.Result {
+	p.runs.Add(1)
 	if p.bad.Load() {
 		return health.Result{Err: errors.New(partText), Details: map[string]any{"pool": 7}}
 	}

@@ -64,6 +64,11 @@ func TestMount_AnswersForEachGroup(t *testing.T) {
 	deep.bad.Store(false)
 	life.enter(PhaseDraining)
 	codes(t, engine, "draining", row(200, 503, 503, 200))
+	runs := db.runs.Load()
+	codes(t, engine, "draining", map[string]int{"/readyz": 503, "/health/ready": 503})
+	if db.runs.Load() != runs {
+		t.Error("readiness asks checks whose answers do not count")
+	}
 	if body := request(engine, http.MethodGet, "/readyz").Body.String(); body != `{"status":"DOWN","reasons":["draining"]}` {
 		t.Errorf("got %s", body)
 	}

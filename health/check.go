@@ -40,10 +40,8 @@ func (c *check) begin(now time.Time) *run {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.run != nil && c.run.expired:
-		return nil // it hangs, which is known
 	case c.run != nil:
-		return c.run
+		return c.run // settled already if it hangs
 	case c.gone || c.fresh(now):
 		return nil
 	}

@@ -207,6 +207,32 @@ func TestSet_CloseNamesWhatHangs(t *testing.T) {
 	})
 }
 
+func TestSet_UnregisterAndCloseCancelWhatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t)
+		slow := func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		for _, name := range []string{"a", "b"} {
+			register(t, s, Func(name, slow), CheckOptions{Timeout: time.Hour, Every: time.Hour})
+		}
+		synctest.Wait()
+		began := time.Now()
+		s.Unregister("a")
+		synctest.Wait()
+		if names := s.tasks.names(); !slices.Equal(names, []string{"b"}) {
+			t.Errorf("%v run", names)
+		}
+		if err := s.Close(t.Context()); err != nil || time.Since(began) != 0 {
+			t.Errorf("got %v after %v", err, time.Since(began))
+		}
+		if st := s.States()[0]; st.Status != Unknown {
+			t.Errorf("what was cancelled became %v", st.Status)
+		}
+	})
+}
+
 func TestSet_UnregisteredWhileItHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, bad := newSet(t), newHung("bad")

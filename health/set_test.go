@@ -154,11 +154,20 @@ func TestSet_FailsOnlyAfterSoManyFailures(t *testing.T) {
 			time.Sleep(time.Second)
 			synctest.Wait()
 		}
+		if st := s.States()[0]; !st.Since.Equal(st.At.Add(-2*time.Second)) || st.Runs != 6 || st.Failed != 5 {
+			t.Errorf("down since %v, last run at %v: %+v", st.Since, st.At, st)
+		}
 		p.fails(nil)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if st := s.States()[0]; st.Status != Up || st.Degraded || st.Err != nil || st.Reasons != nil {
+		if st := s.States()[0]; st.Status != Up || st.Degraded || st.Err != nil || st.Reasons != nil || !st.Since.Equal(st.At) {
 			t.Errorf("one success does not mend it: %+v", st)
+		}
+		p.fails(errBroken)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if st := s.States()[0]; st.Status != Up || !st.Degraded {
+			t.Errorf("failures before the success still count: %+v", st)
 		}
 		fresh := newPart("fresh")
 		fresh.fails(errBroken)
