@@ -129,6 +129,14 @@ func (f *folder) names(want func(name string) bool) []string {
 	return slices.DeleteFunc(all, func(n string) bool { return !want(n) })
 }
 
+// journals returns the names of the journals of a stem.
+func (f *folder) journals(stem string) []string {
+	return f.names(func(name string) bool {
+		_, ok := journalOf(stem, name)
+		return ok
+	})
+}
+
 // read returns the content of a file of at most limit bytes, and what it looked
 // like before it was read. A file that is not there is no error and no info.
 // What can't be read because of its medium, form or size is errDamaged.
@@ -222,11 +230,27 @@ const (
 	keptCorrupt  = 4
 )
 
+// forget removes the journals of a stem but those of the generations to keep, and
+// reports whether any is left. What can't be removed takes some room and harms
+// nothing: no document of its generation is there.
+func (f *folder) forget(stem string, keep ...uint64) (left bool) {
+	for _, name := range f.journals(stem) {
+		generation, _ := journalOf(stem, name)
+		left = slices.Contains(keep, generation) || f.root.Remove(name) != nil || left
+	}
+	return left
+}
+
 // putAside gives a file that is about to be replaced a second name, so that it is
 // not lost, and never leaves the folder without it meanwhile.
 func (f *folder) putAside(name, kind string) error {
 	to := name + kind + time.Now().UTC().Format("20060102T150405.000000000Z")
 	if f.root.Link(name, to) == nil {
+		return nil
+	}
+	if strings.HasSuffix(name, journalEnd) {
+		// The document that it continues becomes the previous one, and must not look
+		// whole without it.
 		return nil
 	}
 	// Not every file system has links, and directories have none.
@@ -239,7 +263,7 @@ func (f *folder) putAside(name, kind string) error {
 // prune deletes all but the newest damaged documents of a bucket.
 func (f *folder) prune(stem string) {
 	damaged := f.names(func(n string) bool {
-		return strings.HasPrefix(n, stem+current+asideCorrupt) || strings.HasPrefix(n, stem+previous+asideCorrupt)
+		return strings.HasPrefix(n, stem+".") && strings.Contains(n, asideCorrupt)
 	})
 	age := func(name string) string { return name[strings.LastIndexByte(name, '-'):] }
 	slices.SortFunc(damaged, func(a, b string) int { return strings.Compare(age(b), age(a)) })

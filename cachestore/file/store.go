@@ -10,6 +10,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -35,6 +36,13 @@ type Options struct {
 	// slice is copied. Default: documents in plain text.
 	Key []byte
 
+	// OldKeys are keys that documents may be encrypted with still. They are read
+	// with the one that fits, and encrypted with Key by the next Write to their
+	// bucket (its previous generation by the one after that). So a key is rotated:
+	// start with the new one as Key and the one before it here, and drop that when
+	// all buckets were written twice. The slices are copied. Default: none.
+	OldKeys [][]byte
+
 	// MaxBucketBytes bounds the document of one bucket: a Write that would make it
 	// larger is [core.ErrInvalid]. A document that is larger already is treated as
 	// damaged. All buckets that are used are held in memory. Default:
@@ -53,6 +61,10 @@ type Store struct {
 	limit   int64
 	invalid error // what is wrong with the arguments of New
 
+	journalFrom, journalRoom int64 // the constants, unless a test changed them
+
+	tally tally
+
 	// turn is held, as its one element, by whoever touches the disk.
 	turn   chan struct{}
 	folder *folder // nil while not open; guarded by turn
@@ -61,7 +73,7 @@ type Store struct {
 	closed bool
 	// states holds the buckets that are there and were used. It is changed by who
 	// has the turn only.
-	states map[string]*state
+	states map[string]*state // its maps of records are changed under mu too
 	// writer says that nobody else writes the folder, so that states need no
 	// comparing with the disk.
 	writer bool
@@ -78,9 +90,14 @@ func New(dir string, opts Options) *Store {
 		dir:    dir,
 		log:    opts.Logger,
 		limit:  opts.MaxBucketBytes,
+
+		journalFrom: journalFrom,
+		journalRoom: journalRoom,
+
 		turn:   make(chan struct{}, 1),
 		states: make(map[string]*state),
 	}
+	s.tally.free(-1)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -91,7 +108,7 @@ func New(dir string, opts Options) *Store {
 	if abs, err := filepath.Abs(dir); err == nil {
 		s.dir = abs
 	}
-	s.sealer, s.invalid = newSealer(opts.Key)
+	s.sealer, s.invalid = newSealer(opts.Key, opts.OldKeys...)
 	switch {
 	case dir == "":
 		s.invalid = errors.New("no folder given")
@@ -116,7 +133,9 @@ func (s *Store) Get(ctx context.Context, bucket, key string) (core.Record, error
 	if err != nil {
 		return core.Record{}, err
 	}
+	s.mu.RLock()
 	r, ok := st.records[key]
+	s.mu.RUnlock()
 	switch {
 	case ok:
 		r.Value = bytes.Clone(r.Value)
@@ -141,12 +160,15 @@ func (s *Store) All(ctx context.Context, bucket string) iter.Seq2[core.Record, e
 			yield(core.Record{}, err)
 			return
 		}
-		for _, key := range slices.Sorted(maps.Keys(st.records)) {
+		s.mu.RLock()
+		records := slices.Collect(maps.Values(st.records))
+		s.mu.RUnlock()
+		slices.SortFunc(records, func(a, b core.Record) int { return strings.Compare(a.Key, b.Key) })
+		for _, r := range records {
 			if ctx.Err() != nil {
 				yield(core.Record{}, context.Cause(ctx))
 				return
 			}
-			r := st.records[key]
 			r.Value = bytes.Clone(r.Value)
 			if !yield(r, nil) {
 				return
@@ -225,9 +247,13 @@ func (s *Store) read(ctx context.Context, op, bucket string) (*state, error) {
 		_ = s.shut() // it reads another folder than the one that is there now
 	}
 	if err := s.open(); err != nil {
-		return nil, failure(op, bucket, core.ErrUnavailable, err)
+		return nil, s.tally.failed(failure(op, bucket, core.ErrUnavailable, err))
 	}
-	return s.state(op, bucket)
+	st, err := s.state(op, bucket)
+	if err != nil {
+		return nil, s.tally.failed(err)
+	}
+	return st, nil
 }
 
 // state returns what is known of a bucket, read anew if that may be outdated.
@@ -237,15 +263,29 @@ func (s *Store) state(op, bucket string) (*state, error) {
 	if known && (s.writer || st.fresh(s.folder, stem(bucket, s.sealer != nil))) {
 		return st, nil
 	}
-	st, err := loader{s.folder, s.sealer, s.limit}.load(bucket)
+	st, err := s.load(bucket)
 	if err != nil {
 		return nil, unreadable(op, bucket, s.sealer != nil, err)
 	}
 	if st.lost > 0 {
+		_ = s.tally.failed(lossy(op, bucket, st)) // once, however often it is asked for
 		s.log.Warn("cache document is damaged", "bucket", bucket, "lost", st.lost, "why", st.why)
 	}
 	s.remember(bucket, st)
 	return st, nil
+}
+
+// load reads a bucket, again if its writer is another process and wrote a new
+// document meanwhile: its files may not belong together then.
+func (s *Store) load(bucket string) (*state, error) {
+	const tries = 4
+	l := loader{s.folder, s.sealer, s.limit}
+	for try := 1; ; try++ {
+		st, err := l.load(bucket)
+		if s.writer || try == tries || err != nil || len(st.plain) > 0 || st.fresh(s.folder, stem(bucket, s.sealer != nil)) {
+			return st, err
+		}
+	}
 }
 
 // remember keeps the state of a bucket, or forgets it if that is nil. Buckets that
