@@ -273,10 +273,9 @@ func parseHeader(first []byte, end string) (h header, sound bool) {
 	return h, h.Sum == h.sum()
 }
 
-// newer reports whether a document that begins with start was written by a newer
-// version of this package.
-func newer(start []byte) bool {
-	first, _, _ := bytes.Cut(start, []byte("\n"))
+// newer reports whether a document, or journal, with that first line was written
+// by a newer version of this package.
+func newer(first []byte) bool {
 	end := headEnd
 	if bytes.HasSuffix(first, []byte(journalHeadEnd)) {
 		end = journalHeadEnd
@@ -291,8 +290,13 @@ func names(h header, open *box, bucket string) bool {
 		name, err := open.open(0, h.Sealed)
 		return err == nil && string(name) == bucket
 	}
+	return h.name() == bucket
+}
+
+// name is the name of a bucket that is not encrypted.
+func (h header) name() string {
 	if h.Bucket64 != nil {
-		return string(h.Bucket64) == bucket
+		return string(h.Bucket64)
 	}
-	return h.Bucket == bucket
+	return h.Bucket
 }

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -176,6 +177,33 @@ func (f *folder) read(name string, limit int64) ([]byte, fs.FileInfo, error) {
 		}
 		content = slices.Grow(content, 512)
 	}
+}
+
+// head returns the first line of a file, without its end, or as much as a header
+// may have; nothing of a file that is not there.
+func (f *folder) head(name string) ([]byte, error) {
+	info, err := f.stat(name)
+	if err != nil || info == nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errDamaged
+	}
+	file, err := f.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	start := make([]byte, longestHeader)
+	n, err := io.ReadFull(file, start)
+	switch {
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		first, _, _ := bytes.Cut(start[:n], []byte("\n"))
+		return first, nil
+	case errors.Is(err, syscall.EIO):
+		return nil, errDamaged
+	}
+	return nil, err
 }
 
 // stat returns nil for a file that is not there.

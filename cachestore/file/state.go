@@ -2,10 +2,11 @@ package file
 
 import (
 	"errors"
-	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -59,6 +60,13 @@ func (s *state) bytes() int64 {
 	return sum
 }
 
+// sorted returns the records in the order of their keys.
+func (s *state) sorted() []core.Record {
+	records := slices.Collect(maps.Values(s.records))
+	slices.SortFunc(records, func(a, b core.Record) int { return strings.Compare(a.Key, b.Key) })
+	return records
+}
+
 // saved is when the newest batch was written.
 func (s *state) saved() time.Time {
 	if s.journal != nil && s.journal.saved.After(s.base.saved) {
@@ -99,6 +107,18 @@ type loader struct {
 	limit  int64
 }
 
+// steadily is load where another process may write: it reads again if there was a
+// new document meanwhile, since its files may not belong together then.
+func (l loader) steadily(bucket string) (*state, error) {
+	const tries = 4
+	for try := 1; ; try++ {
+		st, err := l.load(bucket)
+		if try == tries || err != nil || len(st.plain) > 0 || st.fresh(l.folder, stem(bucket, l.sealer != nil)) {
+			return st, err
+		}
+	}
+}
+
 // load reads the state of a bucket. Damage is no error.
 func (l loader) load(bucket string) (*state, error) {
 	s, err := l.generations(stem(bucket, l.sealer != nil), bucket, l.sealer)
@@ -132,18 +152,8 @@ func (l loader) load(bucket string) (*state, error) {
 // newer reports whether a document was written by a newer version, whatever its
 // size.
 func (l loader) newer(name string) bool {
-	info, err := l.folder.stat(name)
-	if err != nil || info == nil || !info.Mode().IsRegular() {
-		return false
-	}
-	file, err := l.folder.root.Open(name)
-	if err != nil {
-		return false
-	}
-	defer file.Close() //nolint:errcheck // nothing was written
-	start := make([]byte, longestHeader)
-	n, err := io.ReadFull(file, start)
-	return (err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && newer(start[:n])
+	start, err := l.folder.head(name)
+	return err == nil && newer(start)
 }
 
 // documents returns the names of the documents of a stem that are there.

@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"maps"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -161,22 +158,26 @@ func (s *Store) All(ctx context.Context, bucket string) iter.Seq2[core.Record, e
 			return
 		}
 		s.mu.RLock()
-		records := slices.Collect(maps.Values(st.records))
+		records := st.sorted()
 		s.mu.RUnlock()
-		slices.SortFunc(records, func(a, b core.Record) int { return strings.Compare(a.Key, b.Key) })
-		for _, r := range records {
-			if ctx.Err() != nil {
-				yield(core.Record{}, context.Cause(ctx))
-				return
-			}
-			r.Value = bytes.Clone(r.Value)
-			if !yield(r, nil) {
-				return
-			}
+		yieldAll(ctx, op, bucket, st, records, yield)
+	}
+}
+
+// yieldAll yields records of a bucket, and in the end what is lost of it.
+func yieldAll(ctx context.Context, op, bucket string, st *state, records []core.Record, yield func(core.Record, error) bool) {
+	for _, r := range records {
+		if ctx.Err() != nil {
+			yield(core.Record{}, context.Cause(ctx))
+			return
 		}
-		if st.lost > 0 {
-			yield(core.Record{}, lossy(op, bucket, st))
+		r.Value = bytes.Clone(r.Value)
+		if !yield(r, nil) {
+			return
 		}
+	}
+	if st.lost > 0 {
+		yield(core.Record{}, lossy(op, bucket, st))
 	}
 }
 
@@ -263,7 +264,12 @@ func (s *Store) state(op, bucket string) (*state, error) {
 	if known && (s.writer || st.fresh(s.folder, stem(bucket, s.sealer != nil))) {
 		return st, nil
 	}
-	st, err := s.load(bucket)
+	l := loader{s.folder, s.sealer, s.limit}
+	read := l.steadily
+	if s.writer {
+		read = l.load // nobody else writes
+	}
+	st, err := read(bucket)
 	if err != nil {
 		return nil, unreadable(op, bucket, s.sealer != nil, err)
 	}
@@ -273,19 +279,6 @@ func (s *Store) state(op, bucket string) (*state, error) {
 	}
 	s.remember(bucket, st)
 	return st, nil
-}
-
-// load reads a bucket, again if its writer is another process and wrote a new
-// document meanwhile: its files may not belong together then.
-func (s *Store) load(bucket string) (*state, error) {
-	const tries = 4
-	l := loader{s.folder, s.sealer, s.limit}
-	for try := 1; ; try++ {
-		st, err := l.load(bucket)
-		if s.writer || try == tries || err != nil || len(st.plain) > 0 || st.fresh(s.folder, stem(bucket, s.sealer != nil)) {
-			return st, err
-		}
-	}
 }
 
 // remember keeps the state of a bucket, or forgets it if that is nil. Buckets that
