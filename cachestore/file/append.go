@@ -118,6 +118,7 @@ func (f *folder) extend(j, next *journal, batch []byte) (err error) {
 		}
 	}
 	if _, err := file.WriteAt(batch, j.mark.end); err != nil {
+		_ = file.Truncate(j.mark.end) // what fitted would only keep a full disk full
 		return err
 	}
 	if err := file.Sync(); err != nil {

@@ -93,7 +93,7 @@ type journal struct {
 	// start is the length of the header line: the marks follow it.
 	start int64
 	mark  mark
-	slot  int64 // which of the two lines the next mark is written to: not the newest
+	slot  int64             // which of the two lines the next mark is written to: not the newest
 	chain [sha256.Size]byte // the checksum of the last batch, at first of the header
 	saved time.Time         // of the last batch
 }

@@ -52,7 +52,7 @@ func oneSealer(option string, key []byte) (*sealer, error) {
 	switch len(key) {
 	case 16, 24, 32:
 	default:
-		return nil, fmt.Errorf("Options.%s has %d bytes; give 16, 24 or 32 random ones", option, len(key))
+		return nil, fmt.Errorf("the key in Options.%s has %d bytes; give 16, 24 or 32 random ones", option, len(key))
 	}
 	id, err := hkdf.Key(sha256.New, key, nil, "holdfast cache key id 1", 8)
 	if err != nil {

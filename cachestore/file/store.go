@@ -84,9 +84,9 @@ var _ core.CacheStore = (*Store)(nil)
 // arguments that can't work each call is [core.ErrInvalid].
 func New(dir string, opts Options) *Store {
 	s := &Store{
-		dir:    dir,
-		log:    opts.Logger,
-		limit:  opts.MaxBucketBytes,
+		dir:   dir,
+		log:   opts.Logger,
+		limit: opts.MaxBucketBytes,
 
 		journalFrom: journalFrom,
 		journalRoom: journalRoom,
