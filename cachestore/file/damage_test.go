@@ -28,7 +28,7 @@ func document(t testing.TB, generation uint64, value string, key []byte) ([]byte
 		r := record(k, value)
 		records[k] = r
 	}
-	doc, err := encode(aloneVersion, "b", records, generation, saved, s)
+	doc, _, err := encode(aloneVersion, "b", records, generation, saved, s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,11 +3,13 @@ package file
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -76,6 +78,33 @@ type sealedLine struct {
 	Sealed []byte `json:"sealed"`
 }
 
+const (
+	sealedStart = `{"n":`
+	sealedText  = `,"sealed":"`
+	sealedEnd   = `"}`
+)
+
+// encode appends what encoding/json would.
+func (l sealedLine) encode(b *bytes.Buffer) {
+	room := strconv.AppendUint(append(b.AvailableBuffer(), sealedStart...), l.N, 10)
+	room = base64.StdEncoding.AppendEncode(append(room, sealedText...), l.Sealed)
+	b.Write(append(room, sealedEnd...))
+}
+
+// decode reads what encode wrote, or whatever else is JSON.
+func (l *sealedLine) decode(text []byte) error {
+	rest, ok := bytes.CutPrefix(text, []byte(sealedStart))
+	number, rest, found := bytes.Cut(rest, []byte(sealedText))
+	rest, whole := bytes.CutSuffix(rest, []byte(sealedEnd))
+	n, err := strconv.ParseUint(string(number), 10, 64)
+	if !ok || !found || !whole || err != nil {
+		return json.Unmarshal(text, l)
+	}
+	l.N = n
+	l.Sealed, err = base64.StdEncoding.AppendDecode(nil, rest)
+	return err
+}
+
 // about names the bucket in the header, and returns what seals the parts of the
 // document; nil without a sealer.
 func (h *header) about(bucket string, s *sealer) (*box, error) {
@@ -94,46 +123,44 @@ func (h *header) about(bucket string, s *sealer) (*box, error) {
 	return seal, nil
 }
 
-// encode returns the document of a bucket. With a sealer it is encrypted.
-func encode(version int, bucket string, records map[string]core.Record, generation uint64, saved time.Time, s *sealer) ([]byte, error) {
+// encode returns the document of a bucket, and its checksum. With a sealer it is encrypted.
+func encode(version int, bucket string, records map[string]core.Record, generation uint64, saved time.Time, s *sealer) (doc []byte, sum string, err error) {
 	h := header{Version: version, Generation: generation, Saved: saved.UTC().Format(time.RFC3339Nano), Count: len(records)}
 	seal, err := h.about(bucket, s)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-
-	var doc, one bytes.Buffer
-	doc.Grow(roughly(records))
-	doc.WriteString(headStart)
-	if err := appendJSON(&doc, h); err != nil {
-		return nil, err
+	var b, one bytes.Buffer
+	b.Grow(roughly(records))
+	b.WriteString(headStart)
+	if err := appendJSON(&b, h); err != nil {
+		return nil, "", err
 	}
-	doc.WriteString(headEnd + "\n" + bodyStart)
+	b.WriteString(headEnd + "\n" + bodyStart)
 	c := codec{bucket: bucket}
 	for n, key := range slices.Sorted(maps.Keys(records)) {
 		if n > 0 {
-			doc.WriteByte(',')
+			b.WriteByte(',')
 		}
-		doc.WriteByte('\n')
+		b.WriteByte('\n')
 		if seal == nil {
-			if err := c.encode(&doc, records[key]); err != nil {
-				return nil, err
+			if err := c.encode(&b, records[key]); err != nil {
+				return nil, "", err
 			}
 			continue
 		}
 		one.Reset()
 		if err := c.encode(&one, records[key]); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		number := uint64(n) + 1
-		if err := appendJSON(&doc, sealedLine{N: number, Sealed: seal.seal(number, one.Bytes())}); err != nil {
-			return nil, err
-		}
+		sealedLine{N: number, Sealed: seal.seal(number, one.Bytes())}.encode(&b)
 	}
-	doc.WriteString("\n" + bodyEnd + "\n")
-	sum := sha256.Sum256(doc.Bytes())
-	doc.WriteString(footStart + hex.EncodeToString(sum[:]) + footEnd + "\n")
-	return doc.Bytes(), nil
+	b.WriteString("\n" + bodyEnd + "\n")
+	digest := sha256.Sum256(b.Bytes())
+	sum = hex.EncodeToString(digest[:])
+	b.WriteString(footStart + sum + footEnd + "\n")
+	return b.Bytes(), sum, nil
 }
 
 // roughly guesses the size of a document, so that its buffer seldom grows.
@@ -231,7 +258,7 @@ func decodeLine(text []byte, open *box, decoder *codec) (core.Record, error) {
 		return decoder.decode(text)
 	}
 	var l sealedLine
-	if json.Unmarshal(text, &l) != nil {
+	if l.decode(text) != nil {
 		return core.Record{}, errRecord
 	}
 	plain, err := open.open(l.N, l.Sealed)

@@ -69,14 +69,14 @@ func (s *Store) rewrite(ctx context.Context, op, bucket string, old *state, b co
 	if int64(roughly(next.records)) >= s.journalFrom {
 		next.base.version, next.journalName = continuedVersion, journalName(name, next.generation)
 	}
-	doc, err := encode(next.base.version, bucket, next.records, next.generation, now, s.sealer)
+	doc, sum, err := encode(next.base.version, bucket, next.records, next.generation, now, s.sealer)
 	if err != nil {
 		return failure(op, bucket, core.ErrInvalid, err)
 	}
 	if int64(len(doc)) > s.limit {
 		return failure(op, bucket, core.ErrInvalid, s.tooLarge(int64(len(doc))))
 	}
-	_, next.base.sum, _ = footed(doc)
+	next.base.sum = sum
 	next.baseSize, next.size = int64(len(doc)), int64(len(doc))
 	next.previousSize = old.previousSize
 	if old.rotate {
