@@ -52,4 +52,7 @@
 // folder if each is to have a cache. Locks on network file systems are as
 // reliable as the server makes them; a folder on a local disk is the better
 // choice.
+//
+// [Inspect] reads a folder without any lock, and changes nothing in it; the command
+// holdfast ("holdfast cache ls", "show", "verify") is made of it.
 package file
