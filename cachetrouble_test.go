@@ -78,8 +78,12 @@ func TestService_RunsOnMemoryWhileItsCacheStoreCannotBeOpened(t *testing.T) {
 		}
 		time.Sleep(35 * time.Second)
 		trouble(svc, false)
-		if st := svc.Status().Cache; st.Writes == 0 || st.WriteErrors < 2 {
+		st := svc.Status().Cache
+		if st.Writes == 0 || st.WriteErrors < 2 {
 			t.Errorf("%+v", st)
+		}
+		if told := st.Store; told == nil || told.Records != 1 || told.Errors < 2 || !errors.Is(told.LastError, core.ErrUnavailable) {
+			t.Errorf("the store tells %+v", told)
 		}
 		events := 0
 		for _, e := range svc.Status().Timeline {

@@ -264,7 +264,15 @@ const (
 func (f *folder) forget(stem string, keep ...uint64) (left bool) {
 	for _, name := range f.journals(stem) {
 		generation, _ := journalOf(stem, name)
-		left = slices.Contains(keep, generation) || f.root.Remove(name) != nil || left
+		if slices.Contains(keep, generation) {
+			left = true
+			continue
+		}
+		remove := f.root.Remove
+		if first, err := f.head(name); err == nil && newer(first) {
+			remove = func(name string) error { return f.root.Rename(name, asideName(name, asideNewer)) }
+		}
+		left = remove(name) != nil || left
 	}
 	return left
 }
@@ -272,13 +280,13 @@ func (f *folder) forget(stem string, keep ...uint64) (left bool) {
 // putAside gives a file that is about to be replaced a second name, so that it is
 // not lost, and never leaves the folder without it meanwhile.
 func (f *folder) putAside(name, kind string) error {
-	to := name + kind + time.Now().UTC().Format("20060102T150405.000000000Z")
+	to := asideName(name, kind)
 	if f.root.Link(name, to) == nil {
 		return nil
 	}
 	if strings.HasSuffix(name, journalEnd) {
 		// The document that it continues becomes the previous one, and must not look
-		// whole without it.
+		// whole without it. It stays as long as that does.
 		return nil
 	}
 	// Not every file system has links, and directories have none.
@@ -286,6 +294,10 @@ func (f *folder) putAside(name, kind string) error {
 		return fmt.Errorf("put a damaged document aside: %w", err)
 	}
 	return nil
+}
+
+func asideName(name, kind string) string {
+	return name + kind + time.Now().UTC().Format("20060102T150405.000000000Z")
 }
 
 // prune deletes all but the newest damaged documents of a bucket.

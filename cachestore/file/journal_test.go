@@ -225,8 +225,9 @@ func TestJournal_OfANewerVersionIsKept(t *testing.T) {
 	for range keptCorrupt + 1 {
 		write(t, s, "b", put(record("f", "v")))
 	}
-	if n := len(files(t, dir, asideNewer)); n != 1 {
-		t.Errorf("%d journals of a newer version are kept, want 1", n)
+	// Once when it was in the way, and once when its document was gone.
+	if n := len(files(t, dir, asideNewer)); n != 2 || len(journals(t, dir)) > 0 {
+		t.Errorf("%d journals of a newer version are kept, want 2 copies: %q", n, files(t, dir, ""))
 	}
 }
 
@@ -395,6 +396,28 @@ func TestJournal_RestOfAWriteThatDiedIsNoDamage(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestJournal_InPlainTextGoesWhenTheBucketIsEncrypted(t *testing.T) {
+	dir := t.TempDir()
+	after := journaled(t, dir, nil)
+	s := journaling(dir, Options{Key: testKey})
+	expect(t, s, "b", after[3])
+	want := maps.Clone(after[3])
+	for n := range 2 {
+		write(t, s, "b", put(record("k", fmt.Sprint(n))))
+	}
+	want["k"] = "1"
+	expect(t, s, "b", want)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range snapshot(t, dir) {
+		if strings.Contains(text, `"again"`) || (name != lockName && !strings.HasPrefix(name, sealedSlug)) {
+			t.Errorf("%s is still there:\n%s", name, text)
+		}
+	}
+	expectFolder(t, dir, Options{Key: testKey}, "b", want)
 }
 
 func TestJournal_RotatesItsKey(t *testing.T) {
