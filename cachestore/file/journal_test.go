@@ -382,6 +382,10 @@ func TestJournal_RestOfAWriteThatDiedIsNoDamage(t *testing.T) {
 					if rest == len(batch) {
 						want["late"], want["later"] = "1", "2" // whole: as good as acknowledged
 					}
+					if rest%16 != 0 && rest != len(batch) {
+						expectFolder(t, dir, Options{Key: key}, "b", want)
+						continue
+					}
 					s := journaling(dir, Options{Key: key})
 					expect(t, s, "b", want)
 					for n := range 3 { // each mark is written over
