@@ -33,6 +33,9 @@ type CacheStatus struct {
 	Writes, WriteErrors uint64
 	// Pending is how many records wait to be written.
 	Pending int
+	// Store is what the store tells of itself; nil if it tells nothing
+	// ([core.StatsReporter]).
+	Store *core.StoreStats
 }
 
 // keeper writes behind: engines hand it what is accepted and go on, and it
@@ -348,13 +351,25 @@ func (k *keeper) Status() CacheStatus {
 	if k == nil {
 		return CacheStatus{}
 	}
+	told := k.askStore()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s := k.status
+	s.Store = told
 	for _, p := range k.pending {
 		s.Pending += len(p.put) + len(p.remove)
 	}
 	return s
+}
+
+// askStore returns what the store tells of itself; nil if it tells nothing.
+func (k *keeper) askStore() (told *core.StoreStats) {
+	var failed error // a panic; it stays at nothing told
+	defer recoverDriver(&failed)
+	if r, ok := core.As[core.StatsReporter](k.store); ok {
+		told = new(r.Stats())
+	}
+	return told
 }
 
 // flush writes everything that is pending now, due or not, and awaits what is
