@@ -1,0 +1,3 @@
+package badger
+
+func play(string) int { return 1 }
