@@ -123,7 +123,7 @@ func (p *pager) next() error {
 		name := string(key[len(seal.scope):])
 		e, err := seal.open(name, append([]byte(nil), envelope...))
 		if err == nil && strict {
-			if want, ok := b.expected(maphash.String(s.seed, name)); !ok || want != e.sum.short() {
+			if want, ok := b.expected(maphash.String(s.seed, name)); !ok || want != e.sum {
 				err = errEnvelope
 			}
 		}
@@ -164,7 +164,7 @@ func (p *pager) complete(found []entry) error {
 				return err
 			}
 		}
-		p.good.add(found[i].sum.short())
+		p.good.add(found[i].sum)
 		kept = append(kept, r)
 	}
 	p.page = kept

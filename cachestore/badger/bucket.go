@@ -67,12 +67,12 @@ func (b *bucket) load(v *view, seed maphash.Seed) error {
 		h := maphash.String(seed, name)
 		e, err := s.open(name, value)
 		if err != nil {
-			claimed.add(e.sum.short())
+			claimed.add(e.sum)
 			bad[h] = struct{}{}
 			return true
 		}
-		good.add(e.sum.short())
-		index[h] = e.sum.short()
+		good.add(e.sum)
+		index[h] = e.sum
 		if e.blob != nil {
 			blobs[h] = *e.blob
 		}

@@ -62,7 +62,7 @@ type change struct {
 type pair struct{ key, value []byte }
 
 // weight is what Badger counts for an entry, and a little more.
-const weight = 32
+const weight = 16
 
 func (c *change) set(key, value []byte) {
 	c.sets = append(c.sets, pair{key, value})

@@ -16,7 +16,7 @@ const (
 	flagBlob = 1 << 0 // the value stands in parts of its own
 
 	sumSize       = 16
-	envelopeStart = 2 + sumSize        // version, flags, checksum
+	envelopeStart = 2 + 8              // version, flags, checksum
 	smallest      = envelopeStart + 13 // and the time, and no revision
 
 	longestRevision = 4 << 10
@@ -26,9 +26,6 @@ var errEnvelope = errors.New("a record does not match its checksum")
 
 // sum is a truncated SHA-256.
 type sum [sumSize]byte
-
-// short is what is kept of a sum in memory for each record.
-func (s sum) short() uint64 { return binary.LittleEndian.Uint64(s[:8]) }
 
 // blob says where a large value is and what it must be.
 type blob struct {
@@ -43,7 +40,7 @@ type entry struct {
 	savedAt  time.Time
 	value    []byte // of a decoded entry: a part of the envelope
 	blob     *blob  // instead of value
-	sum      sum
+	sum      uint64 // what the SHA-256 of the record begins with
 }
 
 // size is how long the value is.
@@ -69,7 +66,7 @@ func newSealer(id bucketID, generation uint64) *sealer {
 
 // seal returns the envelope of a record and sets its checksum in e.
 func (s *sealer) seal(key string, e *entry) []byte {
-	size := smallest + binary.MaxVarintLen64 + len(e.revision) + len(e.value)
+	size := smallest + 1 + len(e.revision) + len(e.value)
 	if e.blob != nil {
 		size += 2*8 + sumSize
 	}
@@ -88,18 +85,18 @@ func (s *sealer) seal(key string, e *entry) []byte {
 		b = append(b, e.blob.sum[:]...)
 	}
 	e.sum = s.checksum(key, b)
-	copy(b[2:], e.sum[:])
+	binary.BigEndian.PutUint64(b[2:], e.sum)
 	return b
 }
 
-func (s *sealer) checksum(key string, envelope []byte) sum {
+func (s *sealer) checksum(key string, envelope []byte) uint64 {
 	s.hash.Reset()
 	s.hash.Write(s.scope)
 	s.hash.Write(binary.BigEndian.AppendUint16(s.scratch[:0], uint16(len(key))))
 	s.hash.Write([]byte(key))
 	s.hash.Write(envelope[:2])
 	s.hash.Write(envelope[envelopeStart:])
-	return sum(s.hash.Sum(s.scratch[:0])[:sumSize])
+	return binary.BigEndian.Uint64(s.hash.Sum(s.scratch[:0]))
 }
 
 // open checks an envelope. What it returns shares the bytes of b. With the
@@ -110,7 +107,7 @@ func (s *sealer) open(key string, b []byte) (entry, error) {
 	if len(b) < smallest {
 		return e, errEnvelope
 	}
-	e.sum = sum(b[2:envelopeStart])
+	e.sum = binary.BigEndian.Uint64(b[2:])
 	if b[0] != envelopeVersion || s.checksum(key, b) != e.sum {
 		return e, errEnvelope
 	}

@@ -134,7 +134,7 @@ func (g *generation) copy() error {
 				return true
 			}
 			e, err := from.open(name, append([]byte(nil), envelope...))
-			if want, ok := g.old.expected(g.hash(name)); err == nil && ok && want == e.sum.short() {
+			if want, ok := g.old.expected(g.hash(name)); err == nil && ok && want == e.sum {
 				page = append(page, core.Record{Key: name})
 				found = append(found, e)
 			}
@@ -193,7 +193,7 @@ func (g *generation) write(key string, e entry) error {
 	if err := g.put1(recordKey(g.id, g.head.generation, key), envelope); err != nil {
 		return err
 	}
-	g.head.add(e.sum.short())
+	g.head.add(e.sum)
 	g.fresh.note(g.hash(key), e)
 	return nil
 }

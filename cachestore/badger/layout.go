@@ -41,18 +41,23 @@ func headKey(id bucketID) []byte { return append([]byte{kindHead}, id[:]...) }
 
 // scope is the prefix of what one generation of a bucket holds of a kind.
 func scope(kind byte, id bucketID, generation uint64) []byte {
-	k := make([]byte, 0, 1+idSize+generationSize+longestName)
+	return scoped(kind, id, generation, 0)
+}
+
+// scoped is scope with room for more.
+func scoped(kind byte, id bucketID, generation uint64, more int) []byte {
+	k := make([]byte, 0, 1+idSize+generationSize+more)
 	k = append(append(k, kind), id[:]...)
 	return binary.BigEndian.AppendUint64(k, generation)
 }
 
 func recordKey(id bucketID, generation uint64, key string) []byte {
-	return append(scope(kindRecord, id, generation), key...)
+	return append(scoped(kindRecord, id, generation, len(key)), key...)
 }
 
 // blobKey is the prefix of the parts of one value.
 func blobKey(id bucketID, generation, blob uint64) []byte {
-	return binary.BigEndian.AppendUint64(scope(kindBlob, id, generation), blob)
+	return binary.BigEndian.AppendUint64(scoped(kindBlob, id, generation, blobSize+partSize), blob)
 }
 
 func partKey(id bucketID, generation, blob uint64, part uint32) []byte {
@@ -67,7 +72,7 @@ func orphanKey(id bucketID, generation, blob uint64) []byte {
 
 // known reports whether a key has one of the forms above.
 func known(key []byte) bool {
-	const scoped = 1 + idSize + generationSize
+	const start = 1 + idSize + generationSize
 	if len(key) == 0 {
 		return false
 	}
@@ -77,13 +82,13 @@ func known(key []byte) bool {
 	case kindHead:
 		return len(key) == 1+idSize
 	case kindRecord:
-		return len(key) > scoped && len(key) <= scoped+longestName
+		return len(key) > start && len(key) <= start+longestName
 	case kindBlob:
-		return len(key) == scoped+blobSize+partSize
+		return len(key) == start+blobSize+partSize
 	case kindStale:
-		return len(key) == scoped
+		return len(key) == start
 	case kindOrphan:
-		return len(key) == scoped+blobSize
+		return len(key) == start+blobSize
 	}
 	return false
 }

@@ -179,7 +179,7 @@ func (s *Store) fetch(b *bucket, key string, want uint64) (core.Record, error) {
 		return core.Record{}, err
 	}
 	e, err := newSealer(b.id, b.head.generation).open(key, envelope)
-	if err != nil || e.sum.short() != want {
+	if err != nil || e.sum != want {
 		return core.Record{}, errEnvelope
 	}
 	return v.recordOf(b.id, b.head.generation, key, e)

@@ -11,10 +11,10 @@ import (
 // Badger's defaults are made for servers of a database: a sparse file of 2 GiB
 // and 126 MB of memory for 100,000 small records. These make it small.
 const (
-	memTableSize   = 4 << 20 // a seventh of it is the largest transaction
+	memTableSize   = 3 << 20 // a seventh of it is the largest transaction
 	valueLogSize   = 1 << 20 // nothing is ever written to the value log
-	tableSize      = 2 << 20
-	levelSize      = 8 << 20
+	tableSize      = 512 << 10
+	levelSize      = 16 << 20
 	valueThreshold = 256 << 10 // larger ones would go to the value log; parts are smaller
 
 	inlineValue = 32 << 10 // a longer value is stored in parts

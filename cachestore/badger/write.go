@@ -174,7 +174,7 @@ func (w *writing) direct(ctx context.Context) (done bool, err error) {
 				return nil
 			})
 		}
-		if !db.fits(c, longestName+smallest+len(e.value)+len(e.revision)) || !db.fits(marks, 64) {
+		if !db.fits(c, len(r.Key)+64+len(e.value)+len(e.revision)) || !db.fits(marks, 64) {
 			return false, nil
 		}
 		envelope := seal.seal(r.Key, &e)
@@ -234,13 +234,13 @@ func (w *writing) drop(c *change, key string, deleted bool) {
 
 // add counts a new record.
 func (w *writing) add(key string, e entry) {
-	w.head.add(e.sum.short())
+	w.head.add(e.sum)
 	h := w.hash(key)
 	w.changes = append(w.changes, func(b *bucket) { b.note(h, e) })
 }
 
 func (b *bucket) note(h uint64, e entry) {
-	b.index[h] = e.sum.short()
+	b.index[h] = e.sum
 	if e.blob != nil {
 		b.blobs[h] = *e.blob
 	}
