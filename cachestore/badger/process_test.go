@@ -19,6 +19,8 @@ func play(role string) int {
 	part, ok := map[string]func(context.Context, string) error{
 		"cost":   playCost,
 		"writer": playWriter,
+		"rotten": playRotten,
+		"rot":    playRot,
 	}[name]
 	err := errors.New("no such role")
 	if ok {
