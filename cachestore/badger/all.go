@@ -77,7 +77,7 @@ func (s *Store) pager(ctx context.Context, op, name string) (*pager, error) {
 		return nil, lossy(op, name, 1, s.gone)
 	case b == nil:
 		return nil, nil
-	case b.broken || b.untrusted:
+	case b.untrusted:
 		return nil, lossy(op, name, b.lost(), b.why())
 	}
 	v, err := s.db.view()

@@ -6,7 +6,8 @@ import "hash/maphash"
 type bucket struct {
 	id     bucketID
 	head   head
-	broken bool // its head can't be read, and so nothing of it
+	stamp  uint64 // of the encoded head
+	broken bool   // its head can't be read; no bucket stays so
 
 	// loaded says that the records were compared with the head once, and that what
 	// follows is known. From then on each read is checked against it.
@@ -26,17 +27,10 @@ type bucket struct {
 }
 
 // lost is how many records are damaged or missing; 0 if the bucket is whole.
-func (b *bucket) lost() uint64 {
-	if b.broken {
-		return 1
-	}
-	return b.head.lost + b.gone
-}
+func (b *bucket) lost() uint64 { return b.head.lost + b.gone }
 
 func (b *bucket) why() string {
 	switch {
-	case b.broken:
-		return "the head of the bucket is damaged; a Write with Reset replaces it"
 	case b.untrusted:
 		return "what is there is not what was written last; a Write with Reset replaces it"
 	case b.gone > 0:

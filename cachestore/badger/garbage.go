@@ -51,7 +51,7 @@ func (s *Store) remove(ctx context.Context, v *view, mark []byte) error {
 	prefixes := [][]byte{scope(kindRecord, id, generation), scope(kindBlob, id, generation), scope(kindOrphan, id, generation)}
 	if mark[0] == kindOrphan {
 		prefixes = [][]byte{blobKey(id, generation, binary.BigEndian.Uint64(rest))}
-	} else if b := s.buckets[id]; b != nil && !b.broken && b.head.generation == generation {
+	} else if b := s.buckets[id]; b != nil && b.head.generation == generation {
 		prefixes = nil // it is the bucket's own; the mark is damage
 	}
 	c := &change{}
@@ -87,19 +87,4 @@ func (s *Store) sweepOut(ctx context.Context, c *change) error {
 	err := s.db.commit(c)
 	c.reset()
 	return err
-}
-
-// generations lists the generations that there are records of in a bucket whose
-// head can't be read.
-func (v *view) generations(id bucketID) ([]uint64, error) {
-	var all []uint64
-	err := v.keys(append([]byte{kindRecord}, id[:]...), func(key []byte) bool {
-		if known(key) {
-			if _, g, _ := scopeOf(key); len(all) == 0 || all[len(all)-1] != g {
-				all = append(all, g)
-			}
-		}
-		return true
-	})
-	return all, err
 }

@@ -15,13 +15,9 @@ func (w *writing) anew(ctx context.Context) error {
 	g := &generation{writing: w, ctx: ctx, fresh: &bucket{
 		id: w.id, loaded: true, index: make(map[uint64]uint64), blobs: make(map[uint64]blob),
 	}}
-	stale, err := w.stale()
-	if err != nil {
-		return err
-	}
 	w.head = head{generation: 1}
-	for _, n := range stale {
-		w.head.generation = max(w.head.generation, n+1)
+	if w.old != nil {
+		w.head.generation = w.old.head.generation + 1
 	}
 	if !w.reset && w.old != nil {
 		w.head.lost = w.stillLost()
@@ -31,8 +27,8 @@ func (w *writing) anew(ctx context.Context) error {
 	if err := g.fill(); err != nil {
 		return err
 	}
-	for _, n := range stale {
-		g.c.set(staleKey(w.id, n), []byte{})
+	if w.old != nil {
+		g.c.set(staleKey(w.id, w.old.head.generation), []byte{})
 		s.garbage = true
 	}
 	if g.marked {
@@ -46,24 +42,6 @@ func (w *writing) anew(ctx context.Context) error {
 	}
 	s.record.healed(w.name)
 	return nil
-}
-
-// stale lists the generations of the bucket that there are.
-func (w *writing) stale() ([]uint64, error) {
-	switch {
-	case w.old == nil:
-		return nil, nil
-	case !w.old.broken:
-		return []uint64{w.old.head.generation}, nil
-	}
-	v, err := w.store.db.view()
-	if err != nil {
-		return nil, err
-	}
-	defer v.discard()
-	all, err := v.generations(w.id)
-	const most = 16
-	return all[max(0, len(all)-most):], err // more than two are damage, and stay
 }
 
 // stillLost is how many lost records this Write does not replace.
@@ -95,7 +73,7 @@ type generation struct {
 }
 
 func (g *generation) fill() error {
-	if !g.reset && g.old != nil && !g.old.broken && !g.old.untrusted {
+	if !g.reset && g.old != nil && !g.old.untrusted {
 		if err := g.copy(); err != nil {
 			return err
 		}

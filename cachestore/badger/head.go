@@ -78,11 +78,19 @@ func decodeHead(id bucketID, b []byte) (head, error) {
 	return h, nil
 }
 
-// storeHead counts the writes to the whole store.
-type storeHead struct{ seq uint64 }
+// storeHead counts the writes to the whole store, and vouches for the heads of its
+// buckets.
+type storeHead struct {
+	seq   uint64
+	heads tally
+}
 
 func (h storeHead) encode() []byte {
-	return stamp(kindStore, nil, binary.BigEndian.AppendUint64([]byte{headVersion}, h.seq))
+	b := []byte{headVersion}
+	for _, n := range []uint64{h.seq, h.heads.count, h.heads.mix} {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	return stamp(kindStore, nil, b)
 }
 
 func decodeStoreHead(b []byte) (storeHead, error) {
@@ -93,11 +101,15 @@ func decodeStoreHead(b []byte) (storeHead, error) {
 	if b[0] != headVersion {
 		return storeHead{}, errNewer
 	}
-	if len(b) != 9 {
+	if len(b) != 1+3*8 {
 		return storeHead{}, errHead
 	}
-	return storeHead{seq: binary.BigEndian.Uint64(b[1:])}, nil
+	n := func(i int) uint64 { return binary.BigEndian.Uint64(b[1+8*i:]) }
+	return storeHead{seq: n(0), heads: tally{n(1), n(2)}}, nil
 }
+
+// mixOf is what the store's head knows of an encoded head.
+func mixOf(encoded []byte) uint64 { return binary.BigEndian.Uint64(encoded[len(encoded)-sumSize:]) }
 
 // stamp appends the checksum of b and of where it belongs.
 func stamp(kind byte, id, b []byte) []byte { return append(b, stampOf(kind, id, b)...) }

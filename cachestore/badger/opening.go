@@ -256,11 +256,17 @@ func (s *Store) install(db *database) error {
 		return err
 	}
 	buckets := make(map[bucketID]*bucket)
+	var heads tally
 	err = v.scan([]byte{kindHead}, nil, func(key, value []byte) bool {
 		if known(key) {
 			id := bucketID(key[1:])
 			h, err := decodeHead(id, value)
-			buckets[id] = &bucket{id: id, head: h, broken: err != nil}
+			b := &bucket{id: id, head: h, broken: err != nil}
+			if !b.broken {
+				b.stamp = mixOf(value)
+				heads.add(b.stamp)
+			}
+			buckets[id] = b
 		}
 		return true
 	})
@@ -268,29 +274,28 @@ func (s *Store) install(db *database) error {
 		return err
 	}
 	s.mu.Lock()
-	s.seq, s.buckets, s.db, s.garbage = store.seq, buckets, db, true
+	s.seq, s.heads, s.buckets, s.db, s.garbage = store.seq, heads, buckets, db, true
 	s.mu.Unlock()
-	return s.compare()
+	if s.witness.seq > store.seq || heads != store.heads || len(buckets) != int(heads.count) {
+		if err := s.audit(v, heads == store.heads); err != nil {
+			return err
+		}
+	}
+	return s.attest()
 }
 
-// compare asks the witness what should be there.
-func (s *Store) compare() error {
+// attest makes the witness know what is there.
+func (s *Store) attest() error {
 	w, root := s.witness, s.folder.root
-	if w.seq > s.seq {
-		return s.disown()
-	}
-	if !w.whole || w.keyID != keyID(s.keys[0]) {
+	if !w.whole || w.file == nil || w.keyID != keyID(s.keys[0]) {
 		if !w.whole && s.seq > 0 {
 			s.log.Warn("the witness of the cache is missing or damaged; it is made anew", "dir", s.dir)
 		}
 		return w.renew(root, keyID(s.keys[0]), s.seq)
 	}
-	if w.file == nil {
-		return w.renew(root, w.keyID, s.seq)
-	}
 	// A process may die between a commit and its note.
 	for _, b := range s.buckets {
-		if !b.broken && b.head.seq > w.seq {
+		if b.head.seq > w.seq {
 			if err := w.note(b.head.seq, b.id); err != nil {
 				return err
 			}

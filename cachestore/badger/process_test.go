@@ -21,6 +21,9 @@ func play(role string) int {
 		"writer": playWriter,
 		"rotten": playRotten,
 		"rot":    playRot,
+		"holder": playHolder,
+		"disk":   playFullDisk,
+		"mode":   playReadOnly,
 	}[name]
 	err := errors.New("no such role")
 	if ok {

@@ -71,6 +71,7 @@ type Store struct {
 	closed  bool
 	db      *database // nil while not open
 	seq     uint64
+	heads   tally
 	buckets map[bucketID]*bucket // all that are there
 	gone    string               // why all that was there before is lost; "" if it is not
 
@@ -280,7 +281,7 @@ func (s *Store) lockRead(ctx context.Context, op, name string) (*bucket, error) 
 		case s.db != nil && s.db.busy():
 			s.mu.RUnlock()
 			return nil, failure(op, name, core.ErrUnavailable, errStuck)
-		case s.db != nil && s.db.stuck.Load() == nil && (b == nil || b.loaded || b.broken):
+		case s.db != nil && s.db.stuck.Load() == nil && (b == nil || b.loaded):
 			return b, nil
 		}
 		s.mu.RUnlock()
@@ -308,7 +309,7 @@ func (s *Store) prepare(ctx context.Context, op, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.buckets[idOf(name)]
-	if b == nil || b.loaded || b.broken {
+	if b == nil || b.loaded {
 		return nil
 	}
 	v, err := s.db.view()

@@ -141,21 +141,28 @@ func (w *witness) note(seq uint64, id bucketID) error {
 	return nil
 }
 
-// since returns the buckets that were changed after write seq; false if that is
-// not known of each write.
-func (w *witness) since(seq uint64) (map[bucketID]uint64, bool) {
-	changed := make(map[bucketID]uint64)
-	if w.seq-seq > slotCount {
-		return nil, false
+// latest returns the newest write to each bucket that is known of.
+func (w *witness) latest() map[bucketID]uint64 {
+	all := make(map[bucketID]uint64)
+	for seq, id := range w.recent {
+		if id != (bucketID{}) {
+			all[id] = max(all[id], seq)
+		}
+	}
+	return all
+}
+
+// covers reports whether each write after seq is known.
+func (w *witness) covers(seq uint64) bool {
+	if w.seq > seq+slotCount {
+		return false
 	}
 	for s := seq + 1; s <= w.seq; s++ {
-		id, ok := w.recent[s]
-		if !ok || id == (bucketID{}) {
-			return nil, false
+		if id, ok := w.recent[s]; !ok || id == (bucketID{}) {
+			return false
 		}
-		changed[id]++
 	}
-	return changed, true
+	return true
 }
 
 func (w *witness) release() {

@@ -250,8 +250,14 @@ func (b *bucket) note(h uint64, e entry) {
 func (w *writing) finish(ctx context.Context, c *change) error {
 	s := w.store
 	w.head.name, w.head.seq, w.head.written = w.name, s.seq+1, time.Now()
-	c.set(headKey(w.id), w.head.encode(w.id))
-	c.set(storeKey(), storeHead{seq: s.seq + 1}.encode())
+	encoded := w.head.encode(w.id)
+	heads := s.heads
+	if w.old != nil {
+		heads.take(w.old.stamp)
+	}
+	heads.add(mixOf(encoded))
+	c.set(headKey(w.id), encoded)
+	c.set(storeKey(), storeHead{seq: s.seq + 1, heads: heads}.encode())
 	s.mu.Lock()
 	err := s.db.commit(c)
 	if err != nil {
@@ -259,8 +265,9 @@ func (w *writing) finish(ctx context.Context, c *change) error {
 		return err
 	}
 	s.seq++
+	s.heads = heads
 	b := s.buckets[w.id]
-	if b == nil || b.broken {
+	if b == nil {
 		b = &bucket{id: w.id, loaded: true}
 		s.buckets[w.id] = b
 	}
@@ -271,6 +278,7 @@ func (w *writing) finish(ctx context.Context, c *change) error {
 	for _, change := range w.changes {
 		change(b)
 	}
+	b.stamp = mixOf(encoded)
 	s.mu.Unlock()
 	s.record.wrote(w.head.written)
 	if err := s.witness.note(s.seq, w.id); err != nil {
