@@ -80,7 +80,7 @@ func (c *change) reset() { *c = change{sets: c.sets[:0], deletes: c.deletes[:0]}
 
 // room is kept for the heads and the marks of each transaction.
 const (
-	roomSize  = 16 << 10
+	roomSize  = 4 << 10
 	roomCount = 32
 )
 

@@ -41,12 +41,19 @@ func (s *Store) collect(ctx context.Context) error {
 			}
 		}
 	}
+	if err := s.remove(ctx, v, []byte{kindRedo}); err != nil {
+		return err
+	}
 	s.garbage = false
 	return nil
 }
 
 // remove deletes what a mark speaks of, and then the mark.
 func (s *Store) remove(ctx context.Context, v *view, mark []byte) error {
+	if len(mark) == 1 {
+		// All that was to be made was made when the store was opened.
+		return s.removeBelow(ctx, v, [][]byte{mark}, &change{})
+	}
 	id, generation, rest := scopeOf(mark)
 	prefixes := [][]byte{scope(kindRecord, id, generation), scope(kindBlob, id, generation), scope(kindOrphan, id, generation)}
 	if mark[0] == kindOrphan {
@@ -55,6 +62,15 @@ func (s *Store) remove(ctx context.Context, v *view, mark []byte) error {
 		prefixes = nil // it is the bucket's own; the mark is damage
 	}
 	c := &change{}
+	if err := s.removeBelow(ctx, v, prefixes, c); err != nil {
+		return err
+	}
+	c.delete(mark)
+	return s.sweepOut(ctx, c)
+}
+
+// removeBelow deletes all keys with one of the prefixes.
+func (s *Store) removeBelow(ctx context.Context, v *view, prefixes [][]byte, c *change) error {
 	for _, prefix := range prefixes {
 		var failed error
 		err := v.keys(prefix, func(key []byte) bool {
@@ -71,7 +87,6 @@ func (s *Store) remove(ctx context.Context, v *view, mark []byte) error {
 			return err
 		}
 	}
-	c.delete(mark)
 	return s.sweepOut(ctx, c)
 }
 

@@ -37,7 +37,7 @@ func (w *writing) anew(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err := w.finish(ctx, &g.c); err != nil {
+	if err := w.finish(ctx, &g.c, nil); err != nil {
 		return err
 	}
 	s.record.healed(w.name)

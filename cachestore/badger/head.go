@@ -40,14 +40,15 @@ type head struct {
 	generation uint64
 	tally
 	lost    uint64 // records that were lost before and not written over
+	redo    uint64 // changes that are still to be made
 	seq     uint64 // of the store, when the bucket was written last
 	written time.Time
 }
 
 func (h head) encode(id bucketID) []byte {
-	b := make([]byte, 0, 100+len(h.name))
+	b := make([]byte, 0, 1+7*8+len(h.name)+sumSize)
 	b = append(b, headVersion)
-	for _, n := range []uint64{h.generation, h.count, h.mix, h.lost, h.seq, uint64(h.written.Unix())} {
+	for _, n := range []uint64{h.generation, h.count, h.mix, h.lost, h.seq, uint64(h.written.Unix()), h.redo} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
 	b = append(b, h.name...)
@@ -62,13 +63,13 @@ func decodeHead(id bucketID, b []byte) (head, error) {
 	if b[0] != headVersion {
 		return head{}, errNewer
 	}
-	const fixed = 1 + 6*8
+	const fixed = 1 + 7*8
 	if len(b) < fixed || len(b) > fixed+longestName {
 		return head{}, errHead
 	}
 	n := func(i int) uint64 { return binary.BigEndian.Uint64(b[1+8*i:]) }
 	h := head{
-		name: string(b[fixed:]), generation: n(0), lost: n(3), seq: n(4),
+		name: string(b[fixed:]), generation: n(0), lost: n(3), seq: n(4), redo: n(6),
 		tally:   tally{count: n(1), mix: n(2)},
 		written: time.Unix(int64(n(5)), 0).UTC(),
 	}

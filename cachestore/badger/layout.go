@@ -14,6 +14,7 @@ const (
 	kindHead   = 'H'  // bucket: its head
 	kindRecord = 'R'  // bucket, generation, key: a record
 	kindBlob   = 'B'  // bucket, generation, blob, part: a part of a large value
+	kindRedo   = 'J'  // bucket, generation, number: changes of a batch to be made
 	kindStale  = 'G'  // bucket, generation: to be removed unless the head names it
 	kindOrphan = 'O'  // bucket, generation, blob: likewise
 )
@@ -66,6 +67,10 @@ func partKey(id bucketID, generation, blob uint64, part uint32) []byte {
 
 func staleKey(id bucketID, generation uint64) []byte { return scope(kindStale, id, generation) }
 
+func redoKey(id bucketID, generation uint64, n uint32) []byte {
+	return binary.BigEndian.AppendUint32(scoped(kindRedo, id, generation, partSize), n)
+}
+
 func orphanKey(id bucketID, generation, blob uint64) []byte {
 	return binary.BigEndian.AppendUint64(scope(kindOrphan, id, generation), blob)
 }
@@ -85,6 +90,8 @@ func known(key []byte) bool {
 		return len(key) > start && len(key) <= start+longestName
 	case kindBlob:
 		return len(key) == start+blobSize+partSize
+	case kindRedo:
+		return len(key) == start+partSize
 	case kindStale:
 		return len(key) == start
 	case kindOrphan:

@@ -281,6 +281,9 @@ func (s *Store) install(db *database) error {
 			return err
 		}
 	}
+	if err := s.redoAll(v); err != nil {
+		return err
+	}
 	return s.attest()
 }
 

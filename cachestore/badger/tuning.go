@@ -11,10 +11,11 @@ import (
 // Badger's defaults are made for servers of a database: a sparse file of 2 GiB
 // and 126 MB of memory for 100,000 small records. These make it small.
 const (
-	memTableSize   = 3 << 20 // a seventh of it is the largest transaction
+	memTableSize   = 2 << 20 // a seventh of it is the largest transaction
 	valueLogSize   = 1 << 20 // nothing is ever written to the value log
-	tableSize      = 512 << 10
-	levelSize      = 16 << 20
+	tableSize      = 4 << 20
+	levelSize      = 32 << 20
+	levelZero      = 16        // tables that wait: each compaction costs memory
 	valueThreshold = 256 << 10 // larger ones would go to the value log; parts are smaller
 
 	inlineValue = 32 << 10 // a longer value is stored in parts
@@ -35,8 +36,8 @@ func tuned(dir string, key []byte, log *slog.Logger) engine.Options {
 		WithValueThreshold(valueThreshold).
 		WithBaseTableSize(tableSize).
 		WithBaseLevelSize(levelSize).
-		WithNumLevelZeroTables(1).
-		WithNumLevelZeroTablesStall(2).
+		WithNumLevelZeroTables(levelZero).
+		WithNumLevelZeroTablesStall(levelZero + 8).
 		WithNumCompactors(2). // one is refused
 		WithCompactL0OnClose(true).
 		WithCompression(options.None).
@@ -75,9 +76,9 @@ func margin(tables int64) int64 {
 }
 
 // rewritten bounds what two compactions may write beside what is there: each at
-// most what the level below holds besides its own input, and never more than all
+// most what waits in level zero and the level below it, and never more than all
 // there is.
 func rewritten(tables int64) int64 {
-	const input = 2 * (2*memTableSize + levelSize)
-	return min(tables, max(tables/4, input)) + 2*memTableSize
+	const input = 2 * ((levelZero+8)*memTableSize + levelSize)
+	return min(tables, input) + 2*memTableSize
 }

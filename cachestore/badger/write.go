@@ -12,9 +12,10 @@ import (
 )
 
 // Write implements [core.CacheStore]. A batch that fits into one transaction of
-// Badger (some 500 KB, or 4,000 records) costs as much as it is large. A larger
-// one, one with Reset, and any to a bucket with damage writes the bucket anew
-// beside the old one, which is removed afterwards.
+// Badger (some 300 KB, or 3,000 records) costs as much as it is large, and a
+// larger one twice that. One of more than half the bucket, one with Reset, and any
+// to a bucket with damage writes the bucket anew beside the old one, which is
+// removed afterwards.
 //
 // It is [core.ErrUnavailable], and changes nothing, when there is less room on
 // the disk than Badger might take (see [Stats].NeededBytes): Badger would not
@@ -145,7 +146,7 @@ func (w *writing) idle() bool {
 
 func (w *writing) hash(key string) uint64 { return maphash.String(w.store.seed, key) }
 
-// direct changes the bucket in one transaction; false if that is too small.
+// direct changes the bucket where it is; false if writing it anew is better.
 func (w *writing) direct(ctx context.Context) (done bool, err error) {
 	db := w.store.db
 	if w.old != nil {
@@ -156,9 +157,6 @@ func (w *writing) direct(ctx context.Context) (done bool, err error) {
 	parts, marks := &change{}, &change{}
 	seal := newSealer(w.id, w.head.generation)
 	for key := range w.delete {
-		if !db.fits(c, len(key)) {
-			return false, nil
-		}
 		w.drop(c, key, true)
 	}
 	for _, r := range w.put {
@@ -174,12 +172,13 @@ func (w *writing) direct(ctx context.Context) (done bool, err error) {
 				return nil
 			})
 		}
-		if !db.fits(c, len(r.Key)+64+len(e.value)+len(e.revision)) || !db.fits(marks, 64) {
-			return false, nil
-		}
 		envelope := seal.seal(r.Key, &e)
 		c.set(recordKey(w.id, w.head.generation, r.Key), envelope)
 		w.add(r.Key, e)
+	}
+	large := !db.fits(c, 0)
+	if large && w.old == nil || large && uint64(c.count()) > w.old.head.count/2 || !db.fits(marks, 0) {
+		return false, nil
 	}
 	if marks.count() > 0 {
 		w.store.garbage = true // unless the last commit says otherwise
@@ -190,7 +189,10 @@ func (w *writing) direct(ctx context.Context) (done bool, err error) {
 			return false, err
 		}
 	}
-	return true, w.finish(ctx, c)
+	if large {
+		return true, w.redo(ctx, c)
+	}
+	return true, w.finish(ctx, c, nil)
 }
 
 // commitAll applies changes that need not be one transaction.
@@ -247,7 +249,8 @@ func (b *bucket) note(h uint64, e entry) {
 }
 
 // finish commits the last transaction of a Write, which makes all of it visible.
-func (w *writing) finish(ctx context.Context, c *change) error {
+// Before anybody can see it, then is called.
+func (w *writing) finish(ctx context.Context, c *change, then func(*bucket) error) error {
 	s := w.store
 	w.head.name, w.head.seq, w.head.written = w.name, s.seq+1, time.Now()
 	encoded := w.head.encode(w.id)
@@ -279,10 +282,17 @@ func (w *writing) finish(ctx context.Context, c *change) error {
 		change(b)
 	}
 	b.stamp = mixOf(encoded)
+	var unfinished error
+	if then != nil {
+		unfinished = then(b)
+	}
 	s.mu.Unlock()
 	s.record.wrote(w.head.written)
 	if err := s.witness.note(s.seq, w.id); err != nil {
 		return fmt.Errorf("the write is there but can't be vouched for: %w", err)
+	}
+	if unfinished != nil {
+		return unfinished
 	}
 	if s.garbage {
 		s.tidy(ctx)
