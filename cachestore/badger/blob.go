@@ -25,13 +25,6 @@ func (b blob) parts(id bucketID, generation uint64, value []byte, do func(key, p
 	return nil
 }
 
-// keys calls do with the key of each part.
-func (b blob) keys(id bucketID, generation uint64, do func(key []byte)) {
-	for n := range (b.size + partLength - 1) / partLength {
-		do(partKey(id, generation, b.id, uint32(n)))
-	}
-}
-
 // blob reads a value that is stored in parts.
 func (v *view) blob(id bucketID, generation uint64, b blob) ([]byte, error) {
 	value := make([]byte, 0, min(b.size, 1<<20))

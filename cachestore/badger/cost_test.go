@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/pprof"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,24 +101,6 @@ func playCost(ctx context.Context, what string) error {
 	}
 	took := time.Since(start)
 	rss := resident()
-	if os.Getenv("DETAIL") != "" {
-		b, _ := os.ReadFile("/proc/self/status")
-		for line := range strings.Lines(string(b)) {
-			if strings.HasPrefix(line, "Rss") {
-				fmt.Print(line)
-			}
-		}
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		fmt.Printf("heapinuse %d idle %d released %d total %d gcs %d\n", m.HeapInuse>>20, m.HeapIdle>>20, m.HeapReleased>>20, m.TotalAlloc>>20, m.NumGC)
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		fmt.Printf("after gc: alloc %d\n", m.HeapAlloc>>20)
-		if f, err := os.Create("/tmp/heap." + what); err == nil {
-			_ = pprof.WriteHeapProfile(f)
-			_ = f.Close()
-		}
-	}
 	apparent, real := sizes("store")
 	if err := say(fmt.Sprintf("%.3f s, opened in %.1f ms, %.1f MiB resident, disk %.1f MiB (%.1f MiB apparent)",
 		took.Seconds(), float64(opened.Microseconds())/1000, rss, real, apparent)); err != nil {

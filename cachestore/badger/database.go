@@ -126,7 +126,7 @@ func (d *database) commit(c *change) error {
 	stuck := make(chan struct{})
 	d.stuck.Store(&stuck)
 	go func() { // it ends when Badger's own commit does
-		<-done
+		_ = <-done // nobody is left to be told
 		close(stuck)
 	}()
 	return fmt.Errorf("the disk did not answer for %v, and whether the write will be there is unknown", commitPatience)

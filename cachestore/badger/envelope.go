@@ -11,13 +11,14 @@ import (
 )
 
 const (
+	// The first byte of an envelope is the version, and whether the value stands
+	// in parts of its own.
 	envelopeVersion = 1
-
-	flagBlob = 1 << 0 // the value stands in parts of its own
+	flagBlob        = 1 << 7
 
 	sumSize       = 16
-	envelopeStart = 2 + 8              // version, flags, checksum
-	smallest      = envelopeStart + 13 // and the time, and no revision
+	envelopeStart = 1 + 8             // version and flags, checksum
+	smallest      = envelopeStart + 2 // and the time, and no revision
 
 	longestRevision = 4 << 10
 )
@@ -66,26 +67,25 @@ func newSealer(id bucketID, generation uint64) *sealer {
 
 // seal returns the envelope of a record and sets its checksum in e.
 func (s *sealer) seal(key string, e *entry) []byte {
-	size := smallest + 1 + len(e.revision) + len(e.value)
+	size := envelopeStart + 2*binary.MaxVarintLen64 + len(e.revision) + len(e.value)
 	if e.blob != nil {
 		size += 2*8 + sumSize
 	}
 	b := make([]byte, envelopeStart, size)
 	b[0] = envelopeVersion
-	b = binary.BigEndian.AppendUint64(b, uint64(e.savedAt.Unix()))
-	b = binary.BigEndian.AppendUint32(b, uint32(e.savedAt.Nanosecond()))
+	b = binary.AppendVarint(b, e.savedAt.UnixMicro())
 	b = binary.AppendUvarint(b, uint64(len(e.revision)))
 	b = append(b, e.revision...)
 	if e.blob == nil {
 		b = append(b, e.value...)
 	} else {
-		b[1] = flagBlob
+		b[0] |= flagBlob
 		b = binary.BigEndian.AppendUint64(b, e.blob.id)
 		b = binary.BigEndian.AppendUint64(b, e.blob.size)
 		b = append(b, e.blob.sum[:]...)
 	}
 	e.sum = s.checksum(key, b)
-	binary.BigEndian.PutUint64(b[2:], e.sum)
+	binary.BigEndian.PutUint64(b[1:], e.sum)
 	return b
 }
 
@@ -94,7 +94,7 @@ func (s *sealer) checksum(key string, envelope []byte) uint64 {
 	s.hash.Write(s.scope)
 	s.hash.Write(binary.BigEndian.AppendUint16(s.scratch[:0], uint16(len(key))))
 	s.hash.Write([]byte(key))
-	s.hash.Write(envelope[:2])
+	s.hash.Write(envelope[:1])
 	s.hash.Write(envelope[envelopeStart:])
 	return binary.BigEndian.Uint64(s.hash.Sum(s.scratch[:0]))
 }
@@ -107,35 +107,36 @@ func (s *sealer) open(key string, b []byte) (entry, error) {
 	if len(b) < smallest {
 		return e, errEnvelope
 	}
-	e.sum = binary.BigEndian.Uint64(b[2:])
-	if b[0] != envelopeVersion || s.checksum(key, b) != e.sum {
+	e.sum = binary.BigEndian.Uint64(b[1:])
+	if b[0]&^flagBlob != envelopeVersion || s.checksum(key, b) != e.sum {
 		return e, errEnvelope
 	}
-	return decodePayload(e, b[1], b[envelopeStart:])
+	return decodePayload(e, b[0]&flagBlob != 0, b[envelopeStart:])
 }
 
 // decodePayload trusts nothing, although the checksum was right: what wrote it
 // may have been another program.
-func decodePayload(e entry, flags byte, p []byte) (entry, error) {
-	e.savedAt = time.Unix(int64(binary.BigEndian.Uint64(p)), int64(binary.BigEndian.Uint32(p[8:]))).UTC()
-	p = p[12:]
+func decodePayload(e entry, large bool, p []byte) (entry, error) {
+	at, used := binary.Varint(p)
+	if used <= 0 {
+		return e, errEnvelope
+	}
+	e.savedAt = time.UnixMicro(at).UTC()
+	p = p[used:]
 	n, used := binary.Uvarint(p)
 	if used <= 0 || n > longestRevision || n > uint64(len(p)-used) {
 		return e, errEnvelope
 	}
 	e.revision = core.Revision(p[used : used+int(n)])
 	p = p[used+int(n):]
-	switch flags {
-	case 0:
+	if !large {
 		e.value = p
-	case flagBlob:
-		if len(p) != 16+sumSize {
-			return e, errEnvelope
-		}
-		e.blob = &blob{id: binary.BigEndian.Uint64(p), size: binary.BigEndian.Uint64(p[8:]), sum: sum(p[16:])}
-	default:
+		return e, nil
+	}
+	if len(p) != 16+sumSize {
 		return e, errEnvelope
 	}
+	e.blob = &blob{id: binary.BigEndian.Uint64(p), size: binary.BigEndian.Uint64(p[8:]), sum: sum(p[16:])}
 	return e, nil
 }
 

@@ -223,3 +223,21 @@ func spoilBack(t testing.TB, dir string) {
 	t.Helper()
 	spoil(t, dir, "iidden words")
 }
+
+// badgerFiles returns what is in the files of Badger's folder and in the witness,
+// without zeros at the end.
+func badgerFiles(t testing.TB, dir string) (all [][]byte) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, dataName, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(names, filepath.Join(dir, witnessName)) {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, bytes.TrimRight(b, "\x00"))
+	}
+	return all
+}

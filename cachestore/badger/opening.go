@@ -228,7 +228,7 @@ func (s *Store) launch(found *inspection) error {
 	db, err := openDatabase(s.folder.path(dataName), s.keys[0], s.log)
 	if err != nil {
 		if !ofMedium(err) && found != nil && !found.empty {
-			return fmt.Errorf("Badger can't open what was read without trouble; the next try copies it: %w", wrapped("open", err))
+			return fmt.Errorf("what was read without trouble can't be opened; the next try copies it: %w", wrapped("open", err))
 		}
 		_ = unmark(root) // the process did not die
 		return wrapped("open", err)

@@ -73,15 +73,14 @@ func rots(dir string, n int) ([]rot, error) {
 	random := rand.New(rand.NewPCG(rotSeed, 0))
 	sizes := map[string][]string{} // by kind
 	filled := map[string]int{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		b, err := os.ReadFile(path)
+		b, err := fs.ReadFile(os.DirFS(dir), name)
 		if err != nil {
 			return err
 		}
-		name, _ := filepath.Rel(dir, path)
 		kind := filepath.Ext(name)
 		if kind == "" {
 			kind = name

@@ -13,7 +13,7 @@ func freeSpace(dir string) (int64, error) {
 	var s syscall.Statfs_t
 	for {
 		err := syscall.Statfs(dir, &s)
-		if err == syscall.EINTR { //nolint:errorlint // the system call returns it as it is
+		if err == syscall.EINTR {
 			continue
 		}
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 const (
 	memTableSize   = 2 << 20 // a seventh of it is the largest transaction
 	valueLogSize   = 1 << 20 // nothing is ever written to the value log
-	tableSize      = 4 << 20
+	tableSize      = 1280 << 10
 	levelSize      = 32 << 20
 	levelZero      = 16        // tables that wait: each compaction costs memory
 	valueThreshold = 256 << 10 // larger ones would go to the value log; parts are smaller
@@ -32,6 +32,7 @@ func tuned(dir string, key []byte, log *slog.Logger) engine.Options {
 		WithNumGoroutines(1).
 		WithMemTableSize(memTableSize).
 		WithNumMemtables(1).
+		WithBlockSize(16 << 10). // less of it is index
 		WithValueLogFileSize(valueLogSize).
 		WithValueThreshold(valueThreshold).
 		WithBaseTableSize(tableSize).
