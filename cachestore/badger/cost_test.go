@@ -127,13 +127,31 @@ func sizes(dir string) (apparent, real float64) {
 	return apparent, real
 }
 
+// TestStore_Costs logs what 100,000 records cost, and holds memory and disk to
+// bounds. The memory is that of a test binary, some 4 MiB above that of a service;
+// the times are for people, because tests share their machine.
 func TestStore_Costs(t *testing.T) {
-	for _, suffix := range []string{"", " encrypted"} {
-		dir := t.TempDir()
-		for _, what := range []string{"write", "open", "scan", "flip", "open", "scan"} {
-			for _, line := range finish(t, "cost "+what+suffix, dir) {
-				t.Logf("%s%s: %s", what, suffix, line)
-			}
+	folders := map[bool]string{false: t.TempDir(), true: t.TempDir()}
+	for _, row := range []struct {
+		what           string
+		resident, disk float64 // MiB
+	}{
+		{"write", 75, 45}, {"open", 40, 45}, {"scan", 58, 45}, {"flip", 300, 90}, {"open", 45, 90}, {"scan", 62, 90},
+		{"write encrypted", 110, 45}, {"open encrypted", 55, 45}, {"scan encrypted", 75, 45}, {"flip encrypted", 350, 90},
+	} {
+		dir := folders[strings.HasSuffix(row.what, "encrypted")]
+		lines := finish(t, "cost "+row.what, dir)
+		if len(lines) == 0 {
+			continue
+		}
+		last := lines[len(lines)-1]
+		t.Logf("%s: %s", row.what, last)
+		var took, opened, resident, disk float64
+		if _, err := fmt.Sscanf(last, "%f s, opened in %f ms, %f MiB resident, disk %f", &took, &opened, &resident, &disk); err != nil {
+			t.Fatalf("%q: %v", last, err)
+		}
+		if resident > row.resident || disk > row.disk {
+			t.Errorf("%s: more than %.0f MiB of memory, or %.0f MiB of disk", row.what, row.resident, row.disk)
 		}
 	}
 }
