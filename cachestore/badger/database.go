@@ -126,8 +126,10 @@ func (d *database) commit(c *change) error {
 	stuck := make(chan struct{})
 	d.stuck.Store(&stuck)
 	go func() { // it ends when Badger's own commit does
-		_ = <-done // nobody is left to be told
-		close(stuck)
+		defer close(stuck)
+		if err := <-done; err != nil {
+			return // nobody is left to be told
+		}
 	}()
 	return fmt.Errorf("the disk did not answer for %v, and whether the write will be there is unknown", commitPatience)
 }

@@ -168,3 +168,60 @@ func TestStore_ReopensWhatItWrote(t *testing.T) {
 		})
 	}
 }
+
+func TestStore_CloseEndsAnAllInProgress(t *testing.T) {
+	s := New(t.TempDir(), Options{})
+	var b core.Batch
+	for i := range 2 * pageRecords {
+		b.Put = append(b.Put, record(fmt.Sprintf("k%05d", i), "v"))
+	}
+	write(t, s, "b", b)
+	n := 0
+	var end error
+	for r, err := range s.All(t.Context(), "b") {
+		if err != nil {
+			end = err
+			continue
+		}
+		if n++; string(r.Value) != "v" {
+			t.Errorf("record %q is %q", r.Key, r.Value)
+		}
+		if n == 10 {
+			for range 2 {
+				shut(t, s)
+			}
+		}
+	}
+	if n != pageRecords {
+		t.Errorf("%d records, want the %d that were read", n, pageRecords)
+	}
+	expectKind(t, "All across Close", end, core.ErrClosed)
+}
+
+func TestStore_AllSeesTheBucketAsItWas(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	var b core.Batch
+	for i := range 3 * pageRecords {
+		b.Put = append(b.Put, record(fmt.Sprintf("k%05d", i), "old"))
+	}
+	write(t, s, "b", b)
+	n := 0
+	for r, err := range s.All(t.Context(), "b") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(r.Value) != "old" {
+			t.Fatalf("record %q is %q", r.Key, r.Value)
+		}
+		switch n++; n {
+		case 5:
+			write(t, s, "b", core.Batch{Put: []core.Record{record("k00500", "new"), record("x", "new")}, Delete: []string{"k00600"}})
+		case 300:
+			write(t, s, "b", core.Batch{Reset: true, Put: []core.Record{record("only", "new")}})
+		}
+	}
+	if n != 3*pageRecords {
+		t.Errorf("%d records, want %d", n, 3*pageRecords)
+	}
+	expect(t, s, "b", map[string]string{"only": "new"})
+}
