@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 )
@@ -13,11 +14,11 @@ func newBlob(value []byte) *blob {
 	return &blob{id: binary.BigEndian.Uint64(id[:]), size: uint64(len(value)), sum: sumOf(value)}
 }
 
-// parts calls do for each part of a value until it fails.
+// parts calls do with a copy of each part of a value until it fails.
 func (b blob) parts(id bucketID, generation uint64, value []byte, do func(key, part []byte) error) error {
 	for n := uint32(0); len(value) > 0; n++ {
 		size := min(len(value), partLength)
-		if err := do(partKey(id, generation, b.id, n), value[:size]); err != nil {
+		if err := do(partKey(id, generation, b.id, n), bytes.Clone(value[:size])); err != nil {
 			return err
 		}
 		value = value[size:]

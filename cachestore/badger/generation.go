@@ -183,7 +183,7 @@ func (g *generation) put1(key, value []byte) error {
 			return err
 		}
 	}
-	g.c.set(key, append([]byte(nil), value...))
+	g.c.set(key, value)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,9 +142,44 @@ func TestStore_MeetsTheContractEncrypted(t *testing.T) {
 			return drivertest.CacheArea{
 				Store:  New(dir, opts),
 				Reopen: func(testing.TB) core.CacheStore { return New(dir, opts) },
+				Damage: func(t testing.TB, bucket, key string) { falsify(t, dir, opts.Key, bucket, key) },
 			}
 		},
 	})
+}
+
+// falsify changes a record behind the store's back, in a way that Badger finds
+// nothing wrong with.
+func falsify(t testing.TB, dir string, key []byte, bucket, name string) {
+	t.Helper()
+	db, err := openDatabase(filepath.Join(dir, dataName), key, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := db.view()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := idOf(bucket)
+	encoded, err := v.get(headKey(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := decodeHead(id, encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelope, err := v.get(recordKey(id, h.generation, name))
+	if err != nil || len(envelope) == 0 {
+		t.Fatalf("the record is not there: %v", err)
+	}
+	v.discard()
+	envelope[len(envelope)-1] ^= 1
+	c := &change{}
+	c.set(recordKey(id, h.generation, name), envelope)
+	if err := errors.Join(db.commit(c), db.close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestStore_ReopensWhatItWrote(t *testing.T) {
