@@ -55,7 +55,7 @@ func TestStore_BatchesOfAnySizeAreWhole(t *testing.T) {
 				shut(t, s)
 				s = New(dir, opts)
 				expect(t, s, "b", want)
-				if st := s.Stats(); st.Records != len(want) || st.Damage != "" {
+				if st := s.Report(); st.Records != len(want) || st.Damage != "" {
 					t.Errorf("round %d: stats %+v", round, st)
 				}
 				if left := leftovers(t, s); len(left) > 0 && round < 10 {

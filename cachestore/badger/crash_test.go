@@ -150,7 +150,7 @@ func TestStore_KilledWriterLosesNothing(t *testing.T) {
 			t.Errorf("round %d: %v", round, err)
 		}
 		shut(t, s)
-		if st := s.Stats(); st.Damage != "" || len(st.PutAside) > 0 {
+		if st := s.Report(); st.Damage != "" || len(st.PutAside) > 0 {
 			t.Fatalf("round %d: it was taken for damaged: %+v", round, st)
 		}
 	}

@@ -37,7 +37,7 @@
 // opens that folder. What is whole of it is copied into a new one, and the old
 // one is put aside. A folder whose reading ended the process twice is put aside
 // unread, and the service starts without it. Either is said in the log and in
-// [Stats], and a bucket that was lost with all else is ErrCorrupt, not empty,
+// [Report], and a bucket that was lost with all else is ErrCorrupt, not empty,
 // until this process ends or it is written.
 //
 // # A full disk

@@ -38,7 +38,7 @@ func TestStore_ReadsWhatEarlierVersionsWrote(t *testing.T) {
 			s := open(t, dir, Options{})
 			expect(t, s, "fixture", fixtureRecords())
 			expect(t, s, "another", map[string]string{"k": "2"})
-			if st := s.Stats(); st.Damage != "" || len(st.PutAside) > 0 {
+			if st := s.Report(); st.Damage != "" || len(st.PutAside) > 0 {
 				t.Errorf("stats: %+v", st)
 			}
 			write(t, s, "another", put(record("l", "3")))

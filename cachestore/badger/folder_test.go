@@ -19,7 +19,7 @@ import (
 func TestStore_TouchesNothingBeforeItIsUsed(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "deep", "cache")
 	s := New(dir, Options{})
-	_ = s.Stats()
+	_ = s.Report()
 	shut(t, s)
 	if _, err := os.Stat(filepath.Dir(dir)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the folder is there: %v", err)
@@ -52,7 +52,10 @@ func TestStore_CanBeTriedAgainWhenItCouldNotBeOpened(t *testing.T) {
 		expectKind(t, "All", err, core.ErrUnavailable)
 		expectKind(t, "Write", s.Write(t.Context(), "b", put(record("k", "v"))), core.ErrUnavailable)
 	}
-	if st := s.Stats(); st.Open || st.LastError == nil {
+	if st := s.Report(); st.Open || st.LastError == nil {
+		t.Errorf("report: %+v", st)
+	}
+	if st := s.Stats(); st.Errors == 0 || st.LastError == nil || st.Writes != 0 || st.FreeBytes != -1 {
 		t.Errorf("stats: %+v", st)
 	}
 	if err := os.Remove(parent); err != nil {
@@ -60,7 +63,10 @@ func TestStore_CanBeTriedAgainWhenItCouldNotBeOpened(t *testing.T) {
 	}
 	write(t, s, "b", put(record("k", "v")))
 	expect(t, s, "b", map[string]string{"k": "v"})
-	if st := s.Stats(); !st.Open || st.Buckets != 1 || st.Records != 1 || st.DiskBytes == 0 || st.FreeBytes <= 0 || st.LastWrite.IsZero() {
+	if st := s.Report(); !st.Open || st.Buckets != 1 || st.Records != 1 || st.DiskBytes == 0 || st.FreeBytes <= 0 || st.LastWrite.IsZero() {
+		t.Errorf("report: %+v", st)
+	}
+	if st := s.Stats(); st.Buckets != 1 || st.Records != 1 || st.Writes != 1 || st.Bytes <= 0 || st.FreeBytes <= 0 || st.LastWrite.IsZero() {
 		t.Errorf("stats: %+v", st)
 	}
 }
@@ -158,7 +164,7 @@ func TestStore_PutsAFolderAsideThatEndedTheProcessTwice(t *testing.T) {
 			expectKind(t, "Get", err, core.ErrCorrupt)
 			_, err := contents(t.Context(), s, "b")
 			expectKind(t, "All", err, core.ErrCorrupt)
-			if st := s.Stats(); len(st.PutAside) != 1 || st.Damage == "" {
+			if st := s.Report(); len(st.PutAside) != 1 || st.Damage == "" {
 				t.Errorf("stats: %+v", st)
 			}
 			if !strings.Contains(log.String(), "starts without it") {

@@ -237,7 +237,7 @@ func checkRotten(ctx context.Context, dir string, opts Options, want map[string]
 		}
 		served += len(got)
 	}
-	if reported > 0 && s.Stats().Damage == "" {
+	if reported > 0 && s.Report().Damage == "" {
 		return 0, 0, errors.New("Stats know of no damage")
 	}
 	healed := core.Batch{Reset: true, Put: []core.Record{record("healed", "yes")}}

@@ -11,8 +11,29 @@ import (
 	"github.com/holdfast-go/holdfast/core"
 )
 
-// Stats is what a [Store] can say of itself for a status page and metrics.
-type Stats struct {
+var _ core.StatsReporter = (*Store)(nil)
+
+// Stats implements [core.StatsReporter]. It counts what was there when the store
+// was last open, and never touches the disk: Bytes and FreeBytes are as the last
+// Write found them, 0 and -1 before the first. [Store.Report] knows more.
+func (s *Store) Stats() core.StoreStats {
+	st := s.record.stats()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	st.Buckets, st.Records = s.count()
+	return st
+}
+
+// count counts buckets and records. The caller holds s.mu.
+func (s *Store) count() (buckets, records int) {
+	for _, b := range s.buckets {
+		records += int(b.head.count)
+	}
+	return len(s.buckets), records
+}
+
+// Report is what a [Store] can say of itself to a person.
+type Report struct {
 	// Open says that the store is open. All that follows is what was known when it
 	// was last.
 	Open bool
@@ -38,16 +59,13 @@ type Stats struct {
 	PutAside []string
 }
 
-// Stats returns what the store knows of itself. It does not open the store, and
-// does not wait for the disk but to ask for sizes.
-func (s *Store) Stats() Stats {
-	st := s.record.stats()
+// Report returns what the store knows of itself. It does not open the store, but
+// asks the disk for sizes; [Store.Stats] does not.
+func (s *Store) Report() Report {
+	st := s.record.report()
 	s.mu.RLock()
 	st.Open = s.db != nil
-	st.Buckets = len(s.buckets)
-	for _, b := range s.buckets {
-		st.Records += int(b.head.count)
-	}
+	st.Buckets, st.Records = s.count()
 	s.mu.RUnlock()
 	tables, all := diskUse(filepath.Join(s.dir, dataName))
 	st.DiskBytes, st.NeededBytes = all, margin(tables)
@@ -96,29 +114,47 @@ func diskUse(dir string) (tables, all int64) {
 	return tables, all
 }
 
-// journal remembers what happened, for Stats.
+// journal remembers what happened, for Stats and Report.
 type journal struct {
 	mu     sync.Mutex
-	last   Stats
+	tally  core.StoreStats
+	last   Report
 	warned map[string]bool // buckets whose damage was logged
 }
 
-func (j *journal) stats() Stats {
+func (j *journal) stats() core.StoreStats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.last
+	return j.tally
+}
+
+func (j *journal) report() Report {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r := j.last
+	r.LastWrite, r.LastError, r.LastErrorAt = j.tally.LastWrite, j.tally.LastError, j.tally.LastErrorAt
+	return r
+}
+
+// space notes what the store takes and what is free.
+func (j *journal) space(bytes, free int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.tally.Bytes, j.tally.FreeBytes = bytes, free
 }
 
 func (j *journal) wrote(at time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.last.LastWrite = at
+	j.tally.Writes++
+	j.tally.LastWrite = at
 }
 
 func (j *journal) failed(err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.last.LastError, j.last.LastErrorAt = err, time.Now()
+	j.tally.Errors++
+	j.tally.LastError, j.tally.LastErrorAt = err, time.Now()
 }
 
 // damaged remembers damage, and logs it once for each bucket.

@@ -100,6 +100,7 @@ func New(dir string, opts Options) *Store {
 		buckets: make(map[bucketID]*bucket),
 		views:   make(map[*view]struct{}),
 	}
+	s.record.space(0, -1)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -197,7 +197,7 @@ func TestStore_ReopensWhatItWrote(t *testing.T) {
 				}
 				expect(t, s, "b", want)
 				shut(t, s)
-				if st := s.Stats(); st.Damage != "" || st.LastError != nil {
+				if st := s.Report(); st.Damage != "" || st.LastError != nil {
 					t.Errorf("stats: %+v", st)
 				}
 			}

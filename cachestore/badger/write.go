@@ -306,7 +306,8 @@ func (s *Store) room(size int64) error {
 	if err != nil {
 		return fmt.Errorf("look for free space: %w", err)
 	}
-	tables, _ := diskUse(s.folder.path(dataName))
+	tables, all := diskUse(s.folder.path(dataName))
+	s.record.space(all, free)
 	// A record is written to a log, to the table of that, and by a compaction.
 	if need := margin(tables) + 3*size; free < need {
 		const mega = 1 << 20
