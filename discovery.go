@@ -188,11 +188,15 @@ func (d *Discovery) Status() []EndpointsStatus {
 	if d == nil {
 		return nil
 	}
-	var all []EndpointsStatus
+	var handles []*Endpoints // sorted before they become statuses, which are large
 	for _, e := range d.services.Range {
-		all = append(all, e.(*Endpoints).Status())
+		handles = append(handles, e.(*Endpoints))
 	}
-	slices.SortFunc(all, func(a, b EndpointsStatus) int { return strings.Compare(a.Service, b.Service) })
+	slices.SortFunc(handles, func(a, b *Endpoints) int { return strings.Compare(a.service, b.service) })
+	all := slices.Grow([]EndpointsStatus(nil), len(handles))
+	for _, e := range handles {
+		all = append(all, e.Status())
+	}
 	return all
 }
 
