@@ -300,6 +300,11 @@ func TestCollector_PassesTheLinterOfPromtool(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		c.status = func() holdfast.Status { // with what is left out where it is zero
+			st := svc.Status()
+			st.Config.Values[0].Refused, st.Endpoints[0].Held = 1, make([]holdfast.Suspect, 1)
+			return st
+		}
 		reg := prometheus.NewPedanticRegistry()
 		reg.MustRegister(c)
 		text := scrapedText(t, reg)

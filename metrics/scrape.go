@@ -100,8 +100,8 @@ func (s *scrape) of(name *string, value string) []*dto.LabelPair {
 // labels makes labels of names and values that alternate.
 func labels(namesAndValues ...string) []*dto.LabelPair {
 	var list []*dto.LabelPair
-	for i := 0; i < len(namesAndValues); i += 2 {
-		list = append(list, &dto.LabelPair{Name: new(namesAndValues[i]), Value: new(text(namesAndValues[i+1]))})
+	for pair := range slices.Chunk(namesAndValues, 2) {
+		list = append(list, &dto.LabelPair{Name: new(pair[0]), Value: new(text(pair[1]))})
 	}
 	slices.SortFunc(list, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) })
 	return slices.Clip(list)
