@@ -40,6 +40,17 @@ func MetricsHandler(g prometheus.Gatherer, opts MetricsHandlerOptions) gin.Handl
 	}))
 }
 
+// mountMetrics adds /metrics, if there is something to show.
+func mountMetrics(router gin.IRouter, g prometheus.Gatherer) error {
+	if g == nil {
+		return nil
+	}
+	if err := add(router, "/metrics", MetricsHandler(g, MetricsHandlerOptions{})); err != nil {
+		return fmt.Errorf("holdfastgin: mount: %w", err)
+	}
+	return nil
+}
+
 // scrapeLog takes what promhttp complains of with each scrape.
 type scrapeLog struct {
 	log *slog.Logger

@@ -9,6 +9,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast-go/holdfast/core"
 )
 
 // broken is a collector that fails.
@@ -41,5 +43,28 @@ func TestMetricsHandler_WithoutMetrics(t *testing.T) {
 	engine.GET("/metrics", MetricsHandler(nil, MetricsHandlerOptions{}))
 	if w := request(t, engine, "GET", "/metrics"); w.Code != http.StatusOK || w.Body.Len() != 0 {
 		t.Errorf("it says %d %s", w.Code, w.Body)
+	}
+}
+
+func TestMount_AddsMetricsOnce(t *testing.T) {
+	svc := startService(t, newBackend(t), nil)
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "orders_total", Help: "Orders."}))
+	engine := gin.New()
+	if err := Mount(engine, svc, MountOptions{Metrics: reg}); err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		if w := request(t, engine, method, "/metrics"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "orders_total 0") {
+			t.Errorf("%s says %d %s", method, w.Code, w.Body)
+		}
+	}
+	if w := probe(t, svc, MountOptions{}, http.MethodGet, "/metrics"); w.Code != http.StatusNotFound {
+		t.Errorf("without metrics it says %d", w.Code)
+	}
+	taken := gin.New()
+	taken.GET("/metrics", func(*gin.Context) {})
+	if err := Mount(taken, svc, MountOptions{Metrics: reg}); !errors.Is(err, core.ErrInvalid) || !strings.Contains(err.Error(), "/metrics") {
+		t.Errorf("a route that is there: %v", err)
 	}
 }

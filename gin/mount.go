@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/core"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Details says who sees the details of /health.
@@ -39,6 +40,9 @@ type MountOptions struct {
 	// and backends, where others see their kind only; and the details, if Details is
 	// DetailsAuthorized. Default: nobody.
 	Authorize func(c *gin.Context) bool
+	// Metrics is what /metrics shows, as [MetricsHandler] does: the registry of
+	// [Metrics] and package metrics. Default none: there is no /metrics.
+	Metrics prometheus.Gatherer
 }
 
 // Mount adds three endpoints for GET and HEAD, none of which ever asks a backend:
@@ -78,7 +82,7 @@ func Mount(router gin.IRouter, svc *holdfast.Service, opts MountOptions) error {
 			return fmt.Errorf("holdfastgin: mount: %w", err)
 		}
 	}
-	return nil
+	return mountMetrics(router, opts.Metrics)
 }
 
 // add turns gin's panic about a route that is there already into an error.
