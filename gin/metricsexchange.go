@@ -16,12 +16,10 @@ type exchange struct {
 	gin.ResponseWriter
 	c        *gin.Context
 	meter    *meter
-	route    *meteredRoute
-	method   httpMethod
 	of       *meteredMethod
-	began    time.Time
-	returned bool // the handlers returned: they did not panic
-	stream   bool // it was measured when the stream began
+	began    time.Duration // since the meter's epoch
+	returned bool          // the handlers returned: they did not panic
+	stream   bool          // it was measured when the stream began; such an exchange is not used again
 }
 
 // Unwrap is for http.ResponseController.
@@ -72,8 +70,7 @@ func (x *exchange) end() {
 	}
 	reuse := alone && !x.stream // a goroutine that outlives a stream must not meet another request
 	x.c, x.meter = nil, nil
-	if reuse {
-		x.ResponseWriter = nil
+	if reuse { // with its writer, so that who keeps it by mistake fares as with gin's own
 		m.exchanges.Put(x)
 	}
 }

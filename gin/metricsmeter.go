@@ -33,6 +33,8 @@ type meteredRoute struct {
 
 // meteredMethod is what is known of a method of a route.
 type meteredMethod struct {
+	route  string
+	method httpMethod
 	active prometheus.Gauge
 	codes  atomic.Pointer[[]*durationSeries] // a handful: searched one by one
 }
@@ -49,9 +51,8 @@ func (m *meter) handle(c *gin.Context) {
 		of = m.addMethod(route, method)
 	}
 	x := m.exchanges.Get().(*exchange)
-	*x = exchange{
-		ResponseWriter: c.Writer, c: c, meter: m, route: route, method: method, of: of, began: time.Now(),
-	}
+	x.ResponseWriter, x.c, x.meter, x.of = c.Writer, c, m, of
+	x.began, x.returned = time.Since(m.epoch), false // the monotonic clock alone: time.Now reads two
 	of.active.Inc()
 	c.Writer = x
 	defer x.end()
@@ -91,7 +92,7 @@ func (m *meter) addMethod(r *meteredRoute, method httpMethod) *meteredMethod {
 	if of := r.methods[method].Load(); of != nil {
 		return of
 	}
-	of := &meteredMethod{active: m.series.active.WithLabelValues(method.String())}
+	of := &meteredMethod{route: r.name, method: method, active: m.series.active.WithLabelValues(method.String())}
 	of.codes.Store(&[]*durationSeries{})
 	r.methods[method].Store(of)
 	return of
@@ -102,11 +103,12 @@ func (m *meter) observe(x *exchange, code int) {
 	if code < 100 || code > 999 {
 		code = 500 // net/http panics when it should send such a status
 	}
-	took := time.Since(x.began)
-	x.of.code(m, x, code).observe(took, x.began.Sub(m.epoch)+took, m.traceID, x.c)
+	now := time.Since(m.epoch)
+	x.of.code(m, code).observe(now-x.began, now, m.traceID, x.c)
 }
 
-func (of *meteredMethod) code(m *meter, x *exchange, code int) *durationSeries {
+// code returns the series of a status.
+func (of *meteredMethod) code(m *meter, code int) *durationSeries {
 	for _, d := range *of.codes.Load() {
 		if d.code == code {
 			return d
@@ -120,7 +122,7 @@ func (of *meteredMethod) code(m *meter, x *exchange, code int) *durationSeries {
 			return d
 		}
 	}
-	d := m.series.of(x.method, x.route.name, code)
+	d := m.series.of(of.method, of.route, code)
 	more := append(slices.Clip(known), d)
 	of.codes.Store(&more)
 	return d

@@ -65,7 +65,7 @@ type Collector struct {
 var _ prometheus.Collector = (*Collector)(nil)
 
 // New makes the collector of svc; register it with the program's own registry.
-// After the service has closed it shows what was known last.
+// After the service has closed it shows what was known last, at level memory.
 //
 // Errors, all of kind [core.ErrInvalid]: svc or a fallback is nil, or one of
 // Chains has the name [BackendChain].

@@ -185,6 +185,21 @@ func TestCollector_ShowsAnOutage(t *testing.T) {
 	})
 }
 
+func TestCollector_ShowsAClosedServiceAsItWas(t *testing.T) {
+	bubble(t, func(t *testing.T, _ *memory.Backend, svc *holdfast.Service) {
+		bind(t, svc, "limits")
+		announce(t, svc)
+		reg := registered(t, svc, Options{})
+		if err := svc.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want(t, reg, map[string]string{
+			"config_keys": "1", "config_level": "2", `backend_up{backend="config"}`: "0",
+			`announcement_registered{announced_service="orders",instance_id="one"}`: "",
+		})
+	})
+}
+
 func TestCollector_ShowsARefusal(t *testing.T) {
 	bubble(t, func(t *testing.T, b *memory.Backend, svc *holdfast.Service) {
 		bind(t, svc, "limits")
