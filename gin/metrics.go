@@ -95,7 +95,7 @@ var defaultBuckets = [...]float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.
 
 func bucketsOf(given []float64) ([]float64, error) {
 	if len(given) == 0 {
-		return defaultBuckets[:], nil
+		return slices.Clone(defaultBuckets[:]), nil
 	}
 	for i, b := range given {
 		if math.IsNaN(b) || math.IsInf(b, 0) || i > 0 && b <= given[i-1] {
