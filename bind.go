@@ -38,7 +38,8 @@ func Bind[T any](c *Config, path string, def T) (*Value[T], error) {
 	return BindWith(c, path, def, BindOptions[T]{})
 }
 
-// BindWith is [Bind] with options.
+// BindWith is [Bind] with options. With Accept it waits until the value that the
+// source has by now was proven or refused, at most AcceptTimeout.
 func BindWith[T any](c *Config, path string, def T, opts BindOptions[T]) (*Value[T], error) {
 	if err := bindable[T](c, path); err != nil {
 		return nil, fmt.Errorf("holdfast: bind %q: %w", path, err)

@@ -33,6 +33,9 @@ type CacheStatus struct {
 	Writes, WriteErrors uint64
 	// Pending is how many records wait to be written.
 	Pending int
+	// Store is what the store tells of itself; nil if it tells nothing
+	// ([core.StatsReporter]).
+	Store *core.StoreStats
 }
 
 // keeper writes behind: engines hand it what is accepted and go on, and it
@@ -48,10 +51,11 @@ type keeper struct {
 
 	writing chan struct{} // of capacity 1: held around every Write, so that flush and loop keep order
 
-	mu      sync.Mutex
-	pending map[string]*pendingBatch
-	status  CacheStatus
-	failing bool
+	mu        sync.Mutex
+	pending   map[string]*pendingBatch
+	status    CacheStatus
+	failing   bool
+	unwritten bool // the newest write failed
 }
 
 // pendingBatch is what one bucket waits for.
@@ -65,7 +69,7 @@ type pendingBatch struct {
 
 // newKeeper starts a keeper, which runs until close; a nil store gives a nil one.
 func newKeeper(store core.CacheStore, j *journal) *keeper {
-	if store == nil {
+	if missing(store) {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -216,7 +220,7 @@ func (k *keeper) write(ctx context.Context, name string) error {
 		k.status.WriteErrors++
 	}
 	k.mu.Unlock()
-	k.report(err)
+	k.report(err, true)
 	return err
 }
 
@@ -290,8 +294,9 @@ func (k *keeper) tryWrite(ctx context.Context, name string, b core.Batch) (err e
 	return k.store.Write(ctx, name, b)
 }
 
-// report remembers how the store does and records a change of it, once.
-func (k *keeper) report(err error) {
+// report remembers how the store does, after a write or a read, and records a
+// change of it, once.
+func (k *keeper) report(err error, wrote bool) {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return
@@ -300,6 +305,12 @@ func (k *keeper) report(err error) {
 		return
 	}
 	k.mu.Lock()
+	if wrote {
+		k.unwritten = err != nil
+	} else if err == nil && k.unwritten {
+		k.mu.Unlock()
+		return // that it can be read makes it no store that works
+	}
 	changed := k.failing != (err != nil)
 	k.failing = err != nil
 	k.status.Err = err
@@ -322,7 +333,7 @@ func (k *keeper) load(ctx context.Context, bucket string) (records []core.Record
 	if k == nil {
 		return nil, nil
 	}
-	defer func() { k.report(err) }()
+	defer func() { k.report(err, false) }()
 	defer recoverDriver(&err)
 	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
@@ -340,13 +351,25 @@ func (k *keeper) Status() CacheStatus {
 	if k == nil {
 		return CacheStatus{}
 	}
+	told := k.askStore()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s := k.status
+	s.Store = told
 	for _, p := range k.pending {
 		s.Pending += len(p.put) + len(p.remove)
 	}
 	return s
+}
+
+// askStore returns what the store tells of itself; nil if it tells nothing.
+func (k *keeper) askStore() (told *core.StoreStats) {
+	var failed error // a panic; it stays at nothing told
+	defer recoverDriver(&failed)
+	if r, ok := core.As[core.StatsReporter](k.store); ok {
+		told = new(r.Stats())
+	}
+	return told
 }
 
 // flush writes everything that is pending now, due or not, and awaits what is

@@ -130,6 +130,30 @@ func TestKeeper_KeepsTryingAndTellsOnce(t *testing.T) {
 	})
 }
 
+func TestKeeper_ReadDoesNotHideThatWritesFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{fail: core.ErrUnavailable}
+		j := quiet()
+		k := newKeeper(s, j)
+		k.save("b", core.Batch{Put: []core.Record{{Key: "a"}}})
+		time.Sleep(2 * time.Second)
+		s.set(nil, false)
+		if _, err := k.load(t.Context(), "b"); err != nil {
+			t.Fatal(err)
+		}
+		if st := k.Status(); !errors.Is(st.Err, core.ErrUnavailable) || j.count()[EventCache] != 1 {
+			t.Errorf("after a read that worked: %+v, events %v", st, j.count())
+		}
+		time.Sleep(time.Minute)
+		if st := k.Status(); st.Err != nil || st.Pending != 0 || j.count()[EventCache] != 2 {
+			t.Errorf("after a write that worked: %+v, events %v", st, j.count())
+		}
+		if err := k.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestKeeper_CloseIsBoundedWhenTheStoreHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeeper(&scripted{hang: true}, quiet())
@@ -265,6 +289,9 @@ func TestKeeper_FindsTheRecordThatIsTooLargeInAFewWrites(t *testing.T) {
 }
 
 func TestKeeper_NilKeepsNothing(t *testing.T) {
+	if newKeeper((*scripted)(nil), quiet()) != nil {
+		t.Error("a nil store in an interface is taken for a store")
+	}
 	var k *keeper
 	k.save("b", core.Batch{Reset: true})
 	if r, err := k.load(t.Context(), "b"); r != nil || err != nil {

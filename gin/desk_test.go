@@ -32,7 +32,7 @@ func newBackend(t *testing.T) *memory.Backend {
 }
 
 // startService starts a service on a backend. Who ends the test closes it too.
-func startService(t *testing.T, b *memory.Backend, cache core.CacheStore) *holdfast.Service {
+func startService(t testing.TB, b *memory.Backend, cache core.CacheStore) *holdfast.Service {
 	t.Helper()
 	svc, err := holdfast.Start(t.Context(), holdfast.Options{
 		Name: "orders", Version: "1.0.0", Cache: cache,

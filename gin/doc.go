@@ -5,8 +5,9 @@
 // service in the background, and on SIGTERM leaves in the order in which no peer
 // notices: readiness first, then the registry, then the requests.
 //
-// [Mount] adds /health, /livez and /readyz. A backend that is down never makes
-// them fail while an allowed level still serves; it makes them say so.
+// [Mount] adds /health, /livez, /readyz and what lies below /health. A backend that
+// is down never makes them fail while an allowed level still serves; it makes them
+// say so. Checks of the program's own come from package health.
 //
 // A program with a main of its own uses the pieces: a [Lifecycle] for its
 // http.Server, [Advertise] for its address, [Stream] for routes that never end by

@@ -2,18 +2,21 @@ package holdfastgin_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/drivers/memory"
 	holdfastgin "github.com/holdfast-go/holdfast/gin"
+	"github.com/holdfast-go/holdfast/health"
 )
 
 // A whole service: it runs until SIGTERM or SIGINT.
@@ -103,4 +106,67 @@ func ask(ctx context.Context, url string) string {
 		return err.Error()
 	}
 	return fmt.Sprintf("%d %s", resp.StatusCode, body)
+}
+
+// The program's own checks count beside what the engines know of themselves.
+func ExampleMount_checks() {
+	ctx := context.Background()
+	quiet := slog.New(slog.DiscardHandler)
+	backend := memory.New(memory.Options{})
+	defer backend.Close()
+	svc, err := holdfast.Start(ctx, holdfast.Options{Name: "orders", Config: backend.ConfigSource("/config/orders/"), Logger: quiet})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = svc.Close(ctx) }()
+
+	checks := health.New(health.Options{Logger: quiet})
+	defer func() { _ = checks.Close(ctx) }()
+	db := func(context.Context) error { return errors.New("10.0.0.7: connection refused") } // (*sql.DB).PingContext
+	redis := func(context.Context) error { return nil }
+	if err := errors.Join(
+		checks.Register(health.Ping("db", db), health.CheckOptions{}),
+		checks.Register(health.PingCache("redis", redis), health.CheckOptions{Optional: true}),
+	); err != nil {
+		fmt.Println(err)
+		return
+	}
+	engine := gin.New()
+	if err := holdfastgin.Mount(engine, svc, holdfastgin.MountOptions{Checks: checks}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, path := range []string{"/livez", "/readyz"} {
+		w := httptest.NewRecorder()
+		engine.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
+		fmt.Println(path, w.Code, w.Body)
+	}
+	// Output:
+	// /livez 200 {"status":"UP"}
+	// /readyz 503 {"status":"DOWN","reasons":["db is DOWN: error"]}
+}
+
+// A demand on one part, where MountOptions would make it on all.
+func ExampleEndpointsCheck() {
+	ctx := context.Background()
+	quiet := slog.New(slog.DiscardHandler)
+	backend := memory.New(memory.Options{})
+	defer backend.Close()
+	svc, err := holdfast.Start(ctx, holdfast.Options{Name: "orders", Registry: backend.Registry(), Logger: quiet})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = svc.Close(ctx) }()
+
+	checks := health.New(health.Options{Logger: quiet})
+	defer func() { _ = checks.Close(ctx) }()
+	if err := checks.Register(holdfastgin.EndpointsCheck(svc, "inventory", holdfastgin.Require{Up: 1}), health.CheckOptions{}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	report := checks.Group(ctx, health.Ready)
+	fmt.Println(report.Status, report.Checks[0].Err)
+	// Output: DOWN unavailable: 0 instances are up, fewer than 1
 }

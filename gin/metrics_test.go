@@ -41,7 +41,7 @@ func measured(t *testing.T, opts MetricsOptions, before ...gin.HandlerFunc) (*gi
 // quietRecovery is gin.Recovery that prints nothing.
 func quietRecovery() gin.HandlerFunc { return gin.RecoveryWithWriter(io.Discard) }
 
-func request(t *testing.T, engine *gin.Engine, method, path string, header ...string) *httptest.ResponseRecorder {
+func serve(t *testing.T, engine *gin.Engine, method, path string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	req.Method, req.URL.Path = method, path // strangers send what no URL parser would
@@ -114,7 +114,7 @@ func scrape(t *testing.T, reg prometheus.Gatherer, accept string) string {
 	t.Helper()
 	engine := gin.New()
 	engine.GET("/metrics", MetricsHandler(reg, MetricsHandlerOptions{}))
-	w := request(t, engine, http.MethodGet, "/metrics", "Accept", accept)
+	w := serve(t, engine, http.MethodGet, "/metrics", "Accept", accept)
 	if w.Code != http.StatusOK {
 		t.Fatalf("/metrics says %d %s", w.Code, w.Body)
 	}
@@ -143,7 +143,7 @@ func TestMetrics_NamesMethodRouteAndStatus(t *testing.T) {
 	for _, r := range [][2]string{
 		{"GET", "/users/7"}, {"GET", "/users/8"}, {"POST", "/users"}, {"GET", "/v1/files/a/b"}, {"PURGE", "/cache"}, {"GET", "/none"}, {"PUT", "/users"},
 	} {
-		request(t, engine, r[0], r[1])
+		serve(t, engine, r[0], r[1])
 	}
 	wantRequests(t, reg, map[string]uint64{
 		"GET 204 /users/:id": 2, "POST 409 /users": 1, "GET 200 /v1/files/*path": 1, "_OTHER 200 /cache": 1,
@@ -185,7 +185,7 @@ func TestMetrics_StrangersMakeNoSeries(t *testing.T) {
 		if i%2 == 0 {
 			method = http.MethodGet
 		}
-		request(t, engine, method, "/"+word+"/\xff\x00", "Host", word+".example")
+		serve(t, engine, method, "/"+word+"/\xff\x00", "Host", word+".example")
 	}
 	text := scrape(t, reg, "")
 	if added := samples(text) - before; added > 53 || added < 10 {
@@ -213,11 +213,11 @@ func TestMetrics_CountsPanicsAs500InEitherOrder(t *testing.T) {
 						t.Errorf("the panic that came out is %v", v)
 					}
 				}()
-				if w := request(t, engine, "GET", "/panic"); w.Code != http.StatusInternalServerError {
+				if w := serve(t, engine, "GET", "/panic"); w.Code != http.StatusInternalServerError {
 					t.Errorf("the client got %d", w.Code)
 				}
 			}()
-			request(t, engine, "GET", "/fine")
+			serve(t, engine, "GET", "/fine")
 			wantRequests(t, reg, map[string]uint64{"GET 500 /panic": 1, "GET 200 /fine": 1})
 			if n := gauge(t, reg, "http_server_active_requests"); n != 0 {
 				t.Errorf("%v requests are active after all ended", n)
@@ -231,7 +231,7 @@ func TestMetrics_SkipsRoutes(t *testing.T) {
 	engine.GET("/livez", func(*gin.Context) {})
 	engine.GET("/orders", func(*gin.Context) {})
 	for _, path := range []string{"/livez", "/orders", "/none"} {
-		request(t, engine, "GET", path)
+		serve(t, engine, "GET", path)
 	}
 	wantRequests(t, reg, map[string]uint64{"GET 200 /orders": 1})
 }
@@ -240,7 +240,7 @@ func TestMetrics_CountsRequestsUnderWay(t *testing.T) {
 	engine, reg := measured(t, MetricsOptions{})
 	inside := -1.0
 	engine.GET("/", func(*gin.Context) { inside = gauge(t, reg, "http_server_active_requests") })
-	request(t, engine, "GET", "/")
+	serve(t, engine, "GET", "/")
 	if after := gauge(t, reg, "http_server_active_requests"); inside != 1 || after != 0 {
 		t.Errorf("%v requests are active inside of one and %v after it", inside, after)
 	}
@@ -263,7 +263,7 @@ func TestMetrics_LeavesAWriterThatWasWrapped(t *testing.T) {
 	engine.Use(func(c *gin.Context) { c.Writer = wrapped{c.Writer} })
 	engine.GET("/", func(*gin.Context) {})
 	for range 3 {
-		if w := request(t, engine, "GET", "/"); w.Body.String() != "late" {
+		if w := serve(t, engine, "GET", "/"); w.Body.String() != "late" {
 			t.Errorf("the client got %q", w.Body)
 		}
 	}
@@ -273,7 +273,7 @@ func TestMetrics_LeavesAWriterThatWasWrapped(t *testing.T) {
 func TestMetrics_KeepsNativeHistograms(t *testing.T) {
 	engine, reg := measured(t, MetricsOptions{NativeHistograms: true, Buckets: []float64{0.1, 0.8}})
 	engine.GET("/", func(*gin.Context) {})
-	request(t, engine, "GET", "/")
+	serve(t, engine, "GET", "/")
 	h := gather(t, reg)[durationName].Metric[0].GetHistogram()
 	if h.Schema == nil || len(h.PositiveSpan) == 0 || len(h.Bucket) != 2 {
 		t.Errorf("the histogram is %v", h)
@@ -292,7 +292,7 @@ func TestMetrics_EnginesShareARegistry(t *testing.T) {
 		engine := gin.New()
 		engine.Use(m)
 		engine.GET("/", func(*gin.Context) {})
-		request(t, engine, "GET", "/")
+		serve(t, engine, "GET", "/")
 	}
 	wantRequests(t, reg, map[string]uint64{"GET 200 / public": 2, "GET 200 / private": 1})
 }
@@ -327,7 +327,7 @@ func TestMetrics_RefusesMistakesOfTheProgram(t *testing.T) {
 func TestMetrics_PassTheLinterOfPromtool(t *testing.T) {
 	engine, reg := measured(t, MetricsOptions{})
 	engine.GET("/", func(*gin.Context) {})
-	request(t, engine, "GET", "/")
+	serve(t, engine, "GET", "/")
 	text := scrape(t, reg, "")
 	problems, err := promlint.New(bytes.NewBufferString(text)).Lint()
 	if err != nil || len(problems) > 0 {

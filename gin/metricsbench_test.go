@@ -9,12 +9,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// discard is a response writer that costs nothing.
-type discard struct{ header http.Header }
+// unsent is a response writer that costs nothing.
+type unsent struct{ header http.Header }
 
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d *discard) WriteHeader(int)             {}
+func (d *unsent) Header() http.Header         { return d.header }
+func (d *unsent) Write(b []byte) (int, error) { return len(b), nil }
+func (d *unsent) WriteHeader(int)             {}
 
 // loop returns one request to an engine with some middlewares.
 func loop(middlewares []gin.HandlerFunc, header http.Header) func() {
@@ -23,7 +23,7 @@ func loop(middlewares []gin.HandlerFunc, header http.Header) func() {
 	engine.GET("/users/:id", func(c *gin.Context) { c.Status(http.StatusOK) })
 	req := httptest.NewRequest(http.MethodGet, "/users/7", nil) //nolint:noctx // of a benchmark's loop
 	req.Header = header
-	w := &discard{header: make(http.Header)}
+	w := &unsent{header: make(http.Header)}
 	return func() { engine.ServeHTTP(w, req) }
 }
 

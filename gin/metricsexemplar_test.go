@@ -62,7 +62,7 @@ func TestMetrics_ShowExemplars(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			engine, reg := measured(t, row.opts)
 			engine.GET("/", func(*gin.Context) {})
-			request(t, engine, "GET", "/", row.header...)
+			serve(t, engine, "GET", "/", row.header...)
 			text := scrape(t, reg, openMetrics)
 			if has := strings.Contains(text, "trace_id"); has != (row.want != "") || !strings.Contains(text, row.want) {
 				t.Errorf("want exemplar %q in\n%s", row.want, text)
@@ -85,7 +85,7 @@ func TestMetrics_TakeOneExemplarPerBucketAndSecond(t *testing.T) {
 			path string
 			want int
 		}{{"/fast", 1}, {"/fast", 1}, {"/slow", 2}, {"/slow", 2}, {"/fast", 2}, {"/slow", 2}, {"/slow", 2}, {"/slow", 3}, {"/fast", 4}} {
-			request(t, engine, "GET", step.path)
+			serve(t, engine, "GET", step.path)
 			if asked != step.want {
 				t.Errorf("%d exemplars were taken, want %d", asked, step.want)
 			}

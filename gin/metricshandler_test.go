@@ -29,7 +29,7 @@ func TestMetricsHandler_ShowsTheRestWhenACollectorFails(t *testing.T) {
 	engine := gin.New()
 	engine.GET("/metrics", MetricsHandler(reg, MetricsHandlerOptions{Logger: slog.New(slog.NewTextHandler(log, nil))}))
 	for range 3 {
-		if w := request(t, engine, "GET", "/metrics"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "orders_total 0") {
+		if w := serve(t, engine, "GET", "/metrics"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "orders_total 0") {
 			t.Errorf("it says %d %s", w.Code, w.Body)
 		}
 	}
@@ -41,7 +41,7 @@ func TestMetricsHandler_ShowsTheRestWhenACollectorFails(t *testing.T) {
 func TestMetricsHandler_WithoutMetrics(t *testing.T) {
 	engine := gin.New()
 	engine.GET("/metrics", MetricsHandler(nil, MetricsHandlerOptions{}))
-	if w := request(t, engine, "GET", "/metrics"); w.Code != http.StatusOK || w.Body.Len() != 0 {
+	if w := serve(t, engine, "GET", "/metrics"); w.Code != http.StatusOK || w.Body.Len() != 0 {
 		t.Errorf("it says %d %s", w.Code, w.Body)
 	}
 }
@@ -55,7 +55,7 @@ func TestMount_AddsMetricsOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		if w := request(t, engine, method, "/metrics"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "orders_total 0") {
+		if w := serve(t, engine, method, "/metrics"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "orders_total 0") {
 			t.Errorf("%s says %d %s", method, w.Code, w.Body)
 		}
 	}

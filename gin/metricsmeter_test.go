@@ -18,9 +18,9 @@ func TestMetrics_CountAllOfManyAtOnce(t *testing.T) {
 	for range clients {
 		wg.Go(func() {
 			for range each {
-				request(t, engine, http.MethodGet, "/users/7")
-				request(t, engine, http.MethodPost, "/users/7")
-				request(t, engine, http.MethodGet, "/none")
+				serve(t, engine, http.MethodGet, "/users/7")
+				serve(t, engine, http.MethodPost, "/users/7")
+				serve(t, engine, http.MethodGet, "/none")
 			}
 		})
 	}
@@ -40,6 +40,6 @@ func TestMetrics_CountAnImpossibleStatusAs500(t *testing.T) {
 		c.Status(http.StatusTeapot) // or the recorder panics
 	})
 	engine.GET("/", func(c *gin.Context) { c.Status(12345) })
-	request(t, engine, "GET", "/")
+	serve(t, engine, "GET", "/")
 	wantRequests(t, reg, map[string]uint64{"GET 500 /": 1})
 }

@@ -112,7 +112,7 @@ func TestMetrics_MeasureWhatOnlyFlushesAsARequest(t *testing.T) {
 			t.Error("it is measured before its end")
 		}
 	})
-	if w := request(t, engine, "GET", "/download"); w.Body.String() != strings.Repeat("piece", 3) || !w.Flushed {
+	if w := serve(t, engine, "GET", "/download"); w.Body.String() != strings.Repeat("piece", 3) || !w.Flushed {
 		t.Errorf("the client got %q", w.Body)
 	}
 	wantRequests(t, reg, map[string]uint64{"GET 200 /download": 1})

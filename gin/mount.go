@@ -2,12 +2,12 @@ package holdfastgin
 
 import (
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/core"
+	"github.com/holdfast-go/holdfast/health"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -34,32 +34,53 @@ type MountOptions struct {
 	// are older. Those at level default or empty have no age; RequireLevel is for
 	// them. Default 0: any age will do.
 	MaxStale time.Duration
-	// Details says who sees the details of /health. Default DetailsAlways.
+	// Checks are the program's own, which count beside what the engines know of
+	// themselves. They stay the caller's: close them after the server. Default none.
+	Checks *health.Set
+	// Details says who sees details: those in the bodies, reasons that name a part,
+	// and /health/{check} for a single one. Default DetailsAlways.
 	Details Details
 	// Authorize lets a request see the texts of errors, which name keys, addresses
 	// and backends, where others see their kind only; and the details, if Details is
 	// DetailsAuthorized. Default: nobody.
 	Authorize func(c *gin.Context) bool
+	// Refresh is how old the body of /health and of /health/ready may be as far as it
+	// speaks of the engines; the life of the process and the checks are those of the
+	// moment. Default 100 ms; negative is not at all.
+	Refresh time.Duration
 	// Metrics is what /metrics shows, as [MetricsHandler] does: the registry of
 	// [Metrics] and package metrics. Default none: there is no /metrics.
 	Metrics prometheus.Gatherer
 }
 
-// Mount adds three endpoints for GET and HEAD, none of which ever asks a backend:
+// Mount adds these endpoints, for GET and HEAD. None ever asks a backend; they ask
+// the checks in opts.Checks, whose outcomes serve for a while, and each takes as
+// long as the slowest check at most.
 //
-//   - /livez says 200 as long as the process answers at all.
-//   - /readyz says 200 while the process is ready: not starting, not draining, and
-//     no allowed level exceeded. A dead backend alone never makes it fail.
-//   - /health says what /readyz says, as {"status":"UP","degraded":true,
-//     "details":{"config":{"status":"UP","level":"memory",...},...}}. Each detail has
-//     its level, age in seconds, since when, and reasons; never a value of the
+//   - /livez says 200 as long as the process answers and no critical check of the
+//     group live is DOWN. Neither a backend nor draining ever makes it fail.
+//   - /readyz says 200 while the process is ready: not starting, not draining, no
+//     allowed level exceeded, and no critical check of the group ready DOWN. A dead
+//     backend alone never makes it fail.
+//   - /health says what /readyz says, and counts every check whatever its groups, as
+//     {"status":"UP","degraded":true,"details":{"config":{"status":"UP",
+//     "level":"memory",...},"db":{"status":"UP",...},...}}. Each detail of the engines
+//     has its level, age in seconds, since when, and reasons; never a value of the
 //     configuration.
+//   - /health/live and /health/ready say what /livez and /readyz say, with the details
+//     that it follows from.
+//   - /health/startup says 200 once the process has started and each critical check of
+//     the group startup was UP once.
+//   - /health/{check} says how one detail of /health does, by its name, or a group of
+//     the program's own. It is 404 for others, and for a single detail where details
+//     may not be seen. A name with a slash must be escaped, which gin understands with
+//     UseRawPath alone.
 //
 // A failing answer is 503 with status DOWN. No answer may be stored by a cache.
 //
 // Errors, all of kind [core.ErrInvalid]: a nil argument, a level that is none, or
 // a route that is there already, by an earlier Mount say. Then routes may have
-// been added that come before it in the order above.
+// been added that come before it in the order /livez, /readyz, /health.
 func Mount(router gin.IRouter, svc *holdfast.Service, opts MountOptions) error {
 	switch {
 	case router == nil:
@@ -73,11 +94,22 @@ func Mount(router gin.IRouter, svc *holdfast.Service, opts MountOptions) error {
 	case opts.Details > DetailsNever:
 		return fmt.Errorf("holdfastgin: mount: %w: Details is %d, which is none of its values", core.ErrInvalid, opts.Details)
 	}
+	if opts.Refresh == 0 {
+		opts.Refresh = 100 * time.Millisecond
+	}
 	p := &probes{svc: svc, opts: opts}
 	for _, route := range []struct {
 		path    string
 		handler gin.HandlerFunc
-	}{{"/livez", p.live}, {"/readyz", p.ready}, {"/health", p.health}} {
+	}{
+		{"/livez", p.livez},
+		{"/readyz", p.readyz},
+		{"/health", p.health},
+		{"/health/live", p.healthLive},
+		{"/health/ready", p.healthReady},
+		{"/health/startup", p.healthStartup},
+		{"/health/:check", p.healthOne},
+	} {
 		if err := add(router, route.path, route.handler); err != nil {
 			return fmt.Errorf("holdfastgin: mount: %w", err)
 		}
@@ -95,48 +127,4 @@ func add(router gin.IRouter, path string, h gin.HandlerFunc) (err error) {
 	router.GET(path, h)
 	router.HEAD(path, h)
 	return nil
-}
-
-// probes are the handlers.
-type probes struct {
-	svc  *holdfast.Service
-	opts MountOptions
-}
-
-func (p *probes) live(c *gin.Context) { answer(c, report{Status: up}) }
-
-func (p *probes) ready(c *gin.Context) {
-	v := p.verdict(c)
-	answer(c, report{Status: v.status(), Reasons: v.reasons})
-}
-
-func (p *probes) health(c *gin.Context) {
-	v := p.verdict(c)
-	st := p.svc.Status()
-	r := report{Status: v.status(), Degraded: st.Degraded, Reasons: v.reasons}
-	authorized := p.opts.Authorize != nil && p.opts.Authorize(c)
-	if p.opts.Details == DetailsAlways || p.opts.Details == DetailsAuthorized && authorized {
-		r.Details = details(st, p.opts, authorized)
-		if life := p.lifecycle(c); life != nil {
-			r.Details["lifecycle"] = lifecycleDetail(life.Status())
-		}
-	}
-	answer(c, r)
-}
-
-// lifecycle is the one to ask, nil if there is none.
-func (p *probes) lifecycle(c *gin.Context) *Lifecycle {
-	if p.opts.Lifecycle != nil {
-		return p.opts.Lifecycle
-	}
-	return lifecycleOf(c.Request.Context())
-}
-
-func answer(c *gin.Context, r report) {
-	code := http.StatusOK
-	if r.Status != up {
-		code = http.StatusServiceUnavailable
-	}
-	c.Header("Cache-Control", "no-store")
-	c.JSON(code, r)
 }

@@ -9,35 +9,30 @@ import (
 	"github.com/holdfast-go/holdfast/core"
 )
 
-// verdict is what readiness says: ready if there is no reason against it.
-type verdict struct{ reasons []string }
-
-func (v verdict) status() condition {
-	if len(v.reasons) > 0 {
-		return down
-	}
-	return up
-}
-
-// verdict asks the life, and the service only if a level or an age is required.
-func (p *probes) verdict(c *gin.Context) verdict {
-	var v verdict
+// notReady says why the life is not in its ready phase; "" if it is, or if there is
+// none.
+func (p *probes) notReady(c *gin.Context) string {
 	if life := p.lifecycle(c); life != nil {
 		if phase := life.Phase(); phase != PhaseReady {
-			v.reasons = append(v.reasons, phase.String())
+			return phase.String()
 		}
 	}
-	if p.opts.RequireLevel == core.None && p.opts.MaxStale == 0 {
-		return v
-	}
-	st := p.svc.Status()
+	return ""
+}
+
+// requires reports whether readiness depends on levels and ages at all.
+func (o MountOptions) requires() bool { return o.RequireLevel != core.None || o.MaxStale != 0 }
+
+// below lists what speaks against the engines.
+func (o MountOptions) below(st holdfast.Status) []string {
+	var reasons []string
 	if st.Config.Origin != "" {
-		v.reasons = append(v.reasons, p.opts.against("config", st.Config.Level, st.Config.Age)...)
+		reasons = append(reasons, o.against("config", st.Config.Level, st.Config.Age)...)
 	}
 	for _, e := range st.Endpoints {
-		v.reasons = append(v.reasons, p.opts.against(endpointsName(e), e.Level, e.Age)...)
+		reasons = append(reasons, o.against(endpointsName(e), e.Level, e.Age)...)
 	}
-	return v
+	return reasons
 }
 
 // against lists what speaks against a part at a level.

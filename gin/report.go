@@ -1,7 +1,7 @@
 package holdfastgin
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/core"
+	"github.com/holdfast-go/holdfast/health"
 )
 
 // condition is the status of a whole or of a part.
@@ -17,6 +18,8 @@ type condition string
 const (
 	up   condition = "UP"
 	down condition = "DOWN"
+	// unknown: nobody of that name, or nothing is known yet.
+	unknown condition = "UNKNOWN"
 )
 
 // report is the body of every health endpoint.
@@ -39,12 +42,17 @@ type detail struct {
 	// Instances and Up count those of endpoints.
 	Instances *int `json:"instances,omitempty"`
 	Up        *int `json:"up,omitempty"`
+	// What follows is of checks alone. Took is in seconds.
+	Optional bool            `json:"optional,omitempty"`
+	Groups   []string        `json:"groups,omitempty"`
+	Checked  *time.Time      `json:"checked,omitempty"`
+	Took     *float64        `json:"took,omitempty"`
+	Details  json.RawMessage `json:"details,omitempty"`
 }
 
-// details describes each part of a service. It never holds a configuration value,
-// and texts of errors only for who is authorized.
-func details(st holdfast.Status, o MountOptions, authorized bool) map[string]detail {
-	all := make(map[string]detail)
+// describe adds each part of a service. It never holds a configuration value, and
+// texts of errors only for who is authorized.
+func (o MountOptions) describe(all map[string]detail, st holdfast.Status, authorized bool) {
 	if c := st.Config; c.Origin != "" {
 		d := levelled(c.Level, c.Age, c.Since, o.against("config", c.Level, c.Age))
 		d.explain(authorized, c.Err)
@@ -89,7 +97,6 @@ func details(st holdfast.Status, o MountOptions, authorized bool) map[string]det
 		}
 		all["cache"] = d
 	}
-	return all
 }
 
 // levelled is the detail of a part that has a level.
@@ -120,22 +127,9 @@ func (d *detail) explain(authorized bool, err error) {
 		d.Reasons = append(d.Reasons, err.Error())
 		return
 	}
-	if k := kindOf(err); !slices.Contains(d.Reasons, k) {
+	if k := health.Kind(err); !slices.Contains(d.Reasons, k) {
 		d.Reasons = append(d.Reasons, k)
 	}
-}
-
-// kindOf names what kind of error it is, which tells nothing of where and what.
-func kindOf(err error) string {
-	for _, kind := range []error{
-		core.ErrDenied, core.ErrConflict, core.ErrThrottled, core.ErrCorrupt, core.ErrInvalid,
-		core.ErrRevisionGone, core.ErrClosed, core.ErrUnavailable, core.ErrNotFound,
-	} {
-		if errors.Is(err, kind) {
-			return kind.Error()
-		}
-	}
-	return "error"
 }
 
 func moment(t time.Time) *time.Time {
@@ -144,6 +138,19 @@ func moment(t time.Time) *time.Time {
 	}
 	t = t.UTC()
 	return &t
+}
+
+// checkDetail describes one check of the program.
+func checkDetail(st *health.State, authorized bool) detail {
+	took := math.Round(st.Took.Seconds()*1e6) / 1e6
+	d := detail{
+		Status: condition(st.Status.String()), Degraded: st.Degraded, Optional: st.Optional, Groups: st.Groups,
+		Since: moment(st.Since), Checked: moment(st.At), Took: &took, Reasons: st.Reasons, Details: st.Details,
+	}
+	if authorized && st.Err != nil {
+		d.Reasons = append(slices.Clone(d.Reasons), st.Err.Error())
+	}
+	return d
 }
 
 func lifecycleDetail(st LifecycleStatus) detail {

@@ -27,10 +27,10 @@ type Fallback interface {
 // Checks is what health checks tell. It names no type of a package of this
 // module, so that whoever runs checks can implement it without importing any.
 type Checks interface {
-	// EachCheck calls f once for each check, one after another, and returns: with
-	// its name, whether its last run passed, and how long that took and when it
-	// ended. A check that has not run yet has a zero time, and is not shown. It must
-	// not wait for a run.
+	// EachCheck calls f once for each check, one after another, and returns: with its
+	// name, whether it is well, how long its last run took and when that ended. A
+	// check that has not run yet has a zero time, and is not shown. It must not wait
+	// for a run.
 	EachCheck(f func(name string, up bool, took time.Duration, at time.Time))
 }
 
@@ -45,7 +45,8 @@ type Options struct {
 	// Phases tells in which phase of its life the process is, and which there are:
 	// the method Phases of a *holdfastgin.Lifecycle. Default none.
 	Phases func() (now string, all []string)
-	// Checks are the health checks. Default none.
+	// Checks are the health checks; with Gin, holdfastgin.CheckMetrics of a
+	// *health.Set. Default none.
 	Checks Checks
 }
 

@@ -105,7 +105,7 @@ func newFamilies() *families {
 	f.rememberErrors = f.counter("fallback_cache_write_errors_total", "Batches of a fallback that could not be written to its store.", "fallback")
 
 	f.phase = f.gauge("lifecycle_phase", "1 for the phase that the process is in, 0 for the others.", "phase")
-	f.checkUp = f.gauge("check_up", "1 if the last run of a health check passed.", "check")
+	f.checkUp = f.gauge("check_up", "1 if a health check is UP.", "check")
 	f.checkDuration = f.gauge("check_duration_seconds", "How long the last run of a health check took.", "check")
 	return f
 }

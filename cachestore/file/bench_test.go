@@ -104,3 +104,57 @@ func BenchmarkGet(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLarge is a bucket of 100,000 records of 200 bytes: filled in batches of
+// 100, one record changed, and loaded as a start does.
+func BenchmarkLarge(b *testing.B) {
+	const all, each = 100_000, 100
+	value := strings.Repeat("v", 200)
+	key := func(n int) string { return fmt.Sprintf("limits/key-%06d", n) }
+	fill := func(b *testing.B, s *Store) {
+		b.Helper()
+		for n := 0; n < all; n += each {
+			records := make([]core.Record, each)
+			for i := range records {
+				records[i] = record(key(n+i), value)
+			}
+			write(b, s, "b", put(records...))
+		}
+	}
+	b.Run("fill", func(b *testing.B) {
+		for b.Loop() {
+			s := New(b.TempDir(), Options{})
+			fill(b, s)
+			if err := s.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("change one", func(b *testing.B) {
+		s := open(b, b.TempDir(), Options{})
+		fill(b, s)
+		n := 0
+		b.ReportAllocs()
+		for b.Loop() {
+			n++
+			write(b, s, "b", put(record(key(n*7919%all), value)))
+		}
+	})
+	b.Run("load", func(b *testing.B) {
+		dir := b.TempDir()
+		s := New(dir, Options{})
+		fill(b, s)
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			s := New(dir, Options{})
+			if got, err := contents(b.Context(), s, "b"); err != nil || len(got) != all {
+				b.Fatal(len(got), err)
+			}
+			if err := s.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -28,7 +28,7 @@ func document(t testing.TB, generation uint64, value string, key []byte) ([]byte
 		r := record(k, value)
 		records[k] = r
 	}
-	doc, err := encode("b", records, generation, saved, s)
+	doc, _, err := encode(aloneVersion, "b", records, generation, saved, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,8 +214,8 @@ func TestStore_WhatIsNoDocumentIsDamage(t *testing.T) {
 func TestStore_NewerVersionIsNeverDestroyed(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, stem("b", false))
-	newest := []byte(`{"holdfast":{"version":2,"bucket":{"as":"an object"},"count":"many"},` + "\nwhatever\n")
-	before := []byte(`{"holdfast":{"version":3},` + "\n")
+	newest := []byte(`{"holdfast":{"version":3,"bucket":{"as":"an object"},"count":"many"},` + "\nwhatever\n")
+	before := []byte(`{"holdfast":{"version":4},` + "\n")
 	for end, doc := range map[string][]byte{current: newest, previous: before} {
 		if err := os.WriteFile(path+end, doc, 0o600); err != nil {
 			t.Fatal(err)

@@ -52,3 +52,38 @@ func ExampleNew_encrypted() {
 	fmt.Println(store.Close())
 	// Output: <nil>
 }
+
+// A person, or a readiness job, looks at the cache of a service that runs.
+func ExampleInspect() {
+	base, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(base) }()
+
+	ctx := context.Background()
+	store := file.New(base, file.Options{})
+	defer func() { _ = store.Close() }()
+	err = store.Write(ctx, "profiles", core.Batch{Put: []core.Record{{Key: "ann", Value: []byte(`{"name":"Ann"}`)}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	folder, err := file.Inspect(base, file.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = folder.Close() }()
+	buckets, err := folder.Buckets(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, b := range buckets {
+		fmt.Printf("%s: %d record, generation %d, damage: %v\n", b.Name, b.Records, b.Generation, b.Err)
+	}
+	// Output: profiles: 1 record, generation 1, damage: <nil>
+}

@@ -27,9 +27,16 @@ func unreadable(op, key string, sealed bool, err error) error {
 
 // lossy says what was lost of a bucket.
 func lossy(op, key string, s *state) error {
-	records := "records"
-	if s.lost == 1 {
-		records = "record"
+	what := "record"
+	if s.batches {
+		what = "batch"
 	}
-	return failure(op, key, core.ErrCorrupt, fmt.Errorf("%d damaged %s: %s", s.lost, records, s.why))
+	switch {
+	case s.lost == 1:
+	case s.batches:
+		what += "es"
+	default:
+		what += "s"
+	}
+	return failure(op, key, core.ErrCorrupt, fmt.Errorf("%d damaged %s: %s", s.lost, what, s.why))
 }

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -129,6 +130,14 @@ func (f *folder) names(want func(name string) bool) []string {
 	return slices.DeleteFunc(all, func(n string) bool { return !want(n) })
 }
 
+// journals returns the names of the journals of a stem.
+func (f *folder) journals(stem string) []string {
+	return f.names(func(name string) bool {
+		_, ok := journalOf(stem, name)
+		return ok
+	})
+}
+
 // read returns the content of a file of at most limit bytes, and what it looked
 // like before it was read. A file that is not there is no error and no info.
 // What can't be read because of its medium, form or size is errDamaged.
@@ -168,6 +177,33 @@ func (f *folder) read(name string, limit int64) ([]byte, fs.FileInfo, error) {
 		}
 		content = slices.Grow(content, 512)
 	}
+}
+
+// head returns the first line of a file, without its end, or as much as a header
+// may have; nothing of a file that is not there.
+func (f *folder) head(name string) ([]byte, error) {
+	info, err := f.stat(name)
+	if err != nil || info == nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errDamaged
+	}
+	file, err := f.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	start := make([]byte, longestHeader)
+	n, err := io.ReadFull(file, start)
+	switch {
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		first, _, _ := bytes.Cut(start[:n], []byte("\n"))
+		return first, nil
+	case errors.Is(err, syscall.EIO):
+		return nil, errDamaged
+	}
+	return nil, err
 }
 
 // stat returns nil for a file that is not there.
@@ -222,11 +258,35 @@ const (
 	keptCorrupt  = 4
 )
 
+// forget removes the journals of a stem but those of the generations to keep, and
+// reports whether any is left. What can't be removed takes some room and harms
+// nothing: no document of its generation is there.
+func (f *folder) forget(stem string, keep ...uint64) (left bool) {
+	for _, name := range f.journals(stem) {
+		generation, _ := journalOf(stem, name)
+		if slices.Contains(keep, generation) {
+			left = true
+			continue
+		}
+		remove := f.root.Remove
+		if first, err := f.head(name); err == nil && newer(first) {
+			remove = func(name string) error { return f.root.Rename(name, asideName(name, asideNewer)) }
+		}
+		left = remove(name) != nil || left
+	}
+	return left
+}
+
 // putAside gives a file that is about to be replaced a second name, so that it is
 // not lost, and never leaves the folder without it meanwhile.
 func (f *folder) putAside(name, kind string) error {
-	to := name + kind + time.Now().UTC().Format("20060102T150405.000000000Z")
+	to := asideName(name, kind)
 	if f.root.Link(name, to) == nil {
+		return nil
+	}
+	if strings.HasSuffix(name, journalEnd) {
+		// The document that it continues becomes the previous one, and must not look
+		// whole without it. It stays as long as that does.
 		return nil
 	}
 	// Not every file system has links, and directories have none.
@@ -236,10 +296,14 @@ func (f *folder) putAside(name, kind string) error {
 	return nil
 }
 
+func asideName(name, kind string) string {
+	return name + kind + time.Now().UTC().Format("20060102T150405.000000000Z")
+}
+
 // prune deletes all but the newest damaged documents of a bucket.
 func (f *folder) prune(stem string) {
 	damaged := f.names(func(n string) bool {
-		return strings.HasPrefix(n, stem+current+asideCorrupt) || strings.HasPrefix(n, stem+previous+asideCorrupt)
+		return strings.HasPrefix(n, stem+".") && strings.Contains(n, asideCorrupt)
 	})
 	age := func(name string) string { return name[strings.LastIndexByte(name, '-'):] }
 	slices.SortFunc(damaged, func(a, b string) int { return strings.Compare(age(b), age(a)) })

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -12,6 +13,9 @@ const (
 	previous = ".prev.json"
 
 	sealedSlug = "sealed"
+
+	journalMark = ".journal-"
+	journalEnd  = ".jsonl"
 )
 
 var (
@@ -36,6 +40,22 @@ func stem(bucket string, sealed bool) string {
 		return hash
 	}
 	return s + "-" + hash
+}
+
+// journalName names the journal of the document with that generation.
+func journalName(stem string, generation uint64) string {
+	return stem + journalMark + strconv.FormatUint(generation, 10) + journalEnd
+}
+
+// journalOf returns the generation in the name of a journal of stem.
+func journalOf(stem, name string) (generation uint64, ok bool) {
+	rest, ours := strings.CutPrefix(name, stem+journalMark)
+	digits, journal := strings.CutSuffix(rest, journalEnd)
+	if !ours || !journal {
+		return 0, false
+	}
+	generation, err := strconv.ParseUint(digits, 10, 64)
+	return generation, err == nil && name == journalName(stem, generation)
 }
 
 // slug keeps the letters and digits of a name, at most 40, and joins them with

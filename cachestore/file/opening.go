@@ -16,6 +16,7 @@ func (s *Store) open() error {
 		return fmt.Errorf("open the cache folder: %w", err)
 	}
 	s.folder = f
+	s.tally.free(freeBytes(s.dir))
 	if err := s.claim(); err != nil {
 		// Reading works without the lock; each Write asks for it again.
 		s.log.Info("cache folder is open for reading only", "dir", s.dir, "why", err)

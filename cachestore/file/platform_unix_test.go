@@ -9,9 +9,14 @@ import (
 	"syscall"
 )
 
-// limitFiles makes each file that this process writes a disk of that many bytes.
+// limitFiles makes each file that this process writes a disk of that many bytes,
+// until it is given another limit.
 func limitFiles(size uint64) error {
-	limit := syscall.Rlimit{Cur: size, Max: size}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		return err
+	}
+	limit.Cur = min(size, limit.Max)
 	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)
 }
 

@@ -35,13 +35,13 @@ type line struct {
 // concurrent use.
 type codec struct {
 	bucket  string
-	scratch []byte
+	scratch []byte // what a checksum is made of
+	room    []byte // the resolved text of a line
 }
 
 // encode appends the line of r to b, without a line break. It writes what
 // encoding/json would make of a line, in a quarter of the time.
 func (c *codec) encode(b *bytes.Buffer, r core.Record) error {
-	saved := r.SavedAt.UTC().Format(time.RFC3339Nano)
 	b.WriteByte('{')
 	if err := field(b, "key", "key64", r.Key); err != nil {
 		return err
@@ -58,7 +58,14 @@ func (c *codec) encode(b *bytes.Buffer, r core.Record) error {
 			return err
 		}
 	}
-	b.WriteString(`,"saved":"` + saved + `","sum":"` + c.sum(r, saved) + `"}`)
+	var room [64]byte
+	saved := r.SavedAt.UTC().AppendFormat(room[:0], time.RFC3339Nano)
+	sum := c.sum(r, saved)
+	b.WriteString(`,"saved":"`)
+	b.Write(saved)
+	b.WriteString(`","sum":"`)
+	b.Write(sum[:])
+	b.WriteString(`"}`)
 	return nil
 }
 
@@ -86,6 +93,14 @@ func field[T core.Revision | string | []byte](b *bytes.Buffer, text, raw string,
 
 // decode reads a line; the error holds nothing of what was read.
 func (c *codec) decode(text []byte) (core.Record, error) {
+	if l, room, ok := scanLine(text, c.room); ok {
+		c.room = room
+		r := core.Record{Key: string(l.key), Revision: core.Revision(l.revision)}
+		if l.hasValue {
+			r.Value = append(make([]byte, 0, len(l.value)), l.value...)
+		}
+		return c.checked(r, l.saved, string(l.sum))
+	}
 	var l line
 	if json.Unmarshal(text, &l) != nil {
 		return core.Record{}, errRecord
@@ -107,8 +122,13 @@ func (c *codec) decode(text []byte) (core.Record, error) {
 		}
 		r.Value = v
 	}
-	var err error
-	if r.SavedAt, err = time.Parse(time.RFC3339Nano, l.Saved); err != nil || c.sum(r, l.Saved) != l.Sum {
+	return c.checked(r, []byte(l.Saved), l.Sum)
+}
+
+// checked completes a record that was read, if its checksum is right.
+func (c *codec) checked(r core.Record, saved []byte, want string) (core.Record, error) {
+	sum := c.sum(r, saved)
+	if string(sum[:]) != want || r.SavedAt.UnmarshalText(saved) != nil {
 		return core.Record{}, errRecord
 	}
 	return r, nil
@@ -116,12 +136,12 @@ func (c *codec) decode(text []byte) (core.Record, error) {
 
 // sum is the checksum of a record: 64 bits of SHA-256 over its bucket and its
 // fields, each preceded by its length.
-func (c *codec) sum(r core.Record, saved string) string {
+func (c *codec) sum(r core.Record, saved []byte) (text [16]byte) {
 	s := c.scratch[:0]
-	for _, part := range []string{c.bucket, r.Key, string(r.Revision), saved} {
-		s = binary.BigEndian.AppendUint64(s, uint64(len(part)))
-		s = append(s, part...)
-	}
+	s = append(binary.BigEndian.AppendUint64(s, uint64(len(c.bucket))), c.bucket...)
+	s = append(binary.BigEndian.AppendUint64(s, uint64(len(r.Key))), r.Key...)
+	s = append(binary.BigEndian.AppendUint64(s, uint64(len(r.Revision))), r.Revision...)
+	s = append(binary.BigEndian.AppendUint64(s, uint64(len(saved))), saved...)
 	present := byte(0)
 	if r.Value != nil {
 		present = 1
@@ -130,7 +150,8 @@ func (c *codec) sum(r core.Record, saved string) string {
 	s = append(s, r.Value...)
 	c.scratch = s
 	sum := sha256.Sum256(s)
-	return hex.EncodeToString(sum[:8])
+	hex.Encode(text[:], sum[:8])
+	return text
 }
 
 // checkRecord reports a record that no document can hold.

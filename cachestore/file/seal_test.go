@@ -80,6 +80,46 @@ func TestStore_WrongKeyIsDeniedAndChangesNothing(t *testing.T) {
 	expect(t, open(t, dir, Options{Key: testKey}), "b", map[string]string{"k": "w"})
 }
 
+func TestStore_RotatesItsKey(t *testing.T) {
+	dir := t.TempDir()
+	old := New(dir, Options{Key: testKey})
+	write(t, old, "b", put(record("k", "v")))
+	write(t, old, "untouched", put(record("k", "v")))
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	newKey := bytes.Repeat([]byte{8}, 16)
+	s := New(dir, Options{Key: newKey, OldKeys: [][]byte{testKey}})
+	expect(t, s, "b", map[string]string{"k": "v"})
+	for range 2 {
+		write(t, s, "b", put(record("l", "w")))
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = New(dir, Options{Key: newKey})
+	expect(t, s, "b", map[string]string{"k": "v", "l": "w"})
+	_, err := s.Get(t.Context(), "untouched", "k")
+	expectKind(t, "a bucket that nobody wrote since", err, core.ErrDenied)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Not even the previous generation needs the old key, after two Writes.
+	path := filepath.Join(dir, stem("b", true))
+	if err := os.Truncate(path+current, 100); err != nil {
+		t.Fatal(err)
+	}
+	s = New(dir, Options{Key: newKey})
+	got, err := contents(t.Context(), s, "b")
+	if got["k"] != "v" || len(got) != 2 {
+		t.Errorf("the previous generation: %q, %v", got, err)
+	}
+	expectKind(t, "All", err, core.ErrCorrupt)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestStore_EncryptsWhatWasPlain(t *testing.T) {
 	dir := t.TempDir()
 	plain := New(dir, Options{})

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"maps"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -35,6 +33,13 @@ type Options struct {
 	// slice is copied. Default: documents in plain text.
 	Key []byte
 
+	// OldKeys are keys that documents may be encrypted with still. They are read
+	// with the one that fits, and encrypted with Key by the next Write to their
+	// bucket (its previous generation by the one after that). So a key is rotated:
+	// start with the new one as Key and the one before it here, and drop that when
+	// all buckets were written twice. The slices are copied. Default: none.
+	OldKeys [][]byte
+
 	// MaxBucketBytes bounds the document of one bucket: a Write that would make it
 	// larger is [core.ErrInvalid]. A document that is larger already is treated as
 	// damaged. All buckets that are used are held in memory. Default:
@@ -53,6 +58,10 @@ type Store struct {
 	limit   int64
 	invalid error // what is wrong with the arguments of New
 
+	journalFrom, journalRoom int64 // the constants, unless a test changed them
+
+	tally tally
+
 	// turn is held, as its one element, by whoever touches the disk.
 	turn   chan struct{}
 	folder *folder // nil while not open; guarded by turn
@@ -61,7 +70,7 @@ type Store struct {
 	closed bool
 	// states holds the buckets that are there and were used. It is changed by who
 	// has the turn only.
-	states map[string]*state
+	states map[string]*state // its maps of records are changed under mu too
 	// writer says that nobody else writes the folder, so that states need no
 	// comparing with the disk.
 	writer bool
@@ -75,12 +84,17 @@ var _ core.CacheStore = (*Store)(nil)
 // arguments that can't work each call is [core.ErrInvalid].
 func New(dir string, opts Options) *Store {
 	s := &Store{
-		dir:    dir,
-		log:    opts.Logger,
-		limit:  opts.MaxBucketBytes,
+		dir:   dir,
+		log:   opts.Logger,
+		limit: opts.MaxBucketBytes,
+
+		journalFrom: journalFrom,
+		journalRoom: journalRoom,
+
 		turn:   make(chan struct{}, 1),
 		states: make(map[string]*state),
 	}
+	s.tally.free(-1)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -91,7 +105,7 @@ func New(dir string, opts Options) *Store {
 	if abs, err := filepath.Abs(dir); err == nil {
 		s.dir = abs
 	}
-	s.sealer, s.invalid = newSealer(opts.Key)
+	s.sealer, s.invalid = newSealer(opts.Key, opts.OldKeys...)
 	switch {
 	case dir == "":
 		s.invalid = errors.New("no folder given")
@@ -116,7 +130,9 @@ func (s *Store) Get(ctx context.Context, bucket, key string) (core.Record, error
 	if err != nil {
 		return core.Record{}, err
 	}
+	s.mu.RLock()
 	r, ok := st.records[key]
+	s.mu.RUnlock()
 	switch {
 	case ok:
 		r.Value = bytes.Clone(r.Value)
@@ -141,20 +157,27 @@ func (s *Store) All(ctx context.Context, bucket string) iter.Seq2[core.Record, e
 			yield(core.Record{}, err)
 			return
 		}
-		for _, key := range slices.Sorted(maps.Keys(st.records)) {
-			if ctx.Err() != nil {
-				yield(core.Record{}, context.Cause(ctx))
-				return
-			}
-			r := st.records[key]
-			r.Value = bytes.Clone(r.Value)
-			if !yield(r, nil) {
-				return
-			}
+		s.mu.RLock()
+		records := st.sorted()
+		s.mu.RUnlock()
+		yieldAll(ctx, op, bucket, st, records, yield)
+	}
+}
+
+// yieldAll yields records of a bucket, and in the end what is lost of it.
+func yieldAll(ctx context.Context, op, bucket string, st *state, records []core.Record, yield func(core.Record, error) bool) {
+	for _, r := range records {
+		if ctx.Err() != nil {
+			yield(core.Record{}, context.Cause(ctx))
+			return
 		}
-		if st.lost > 0 {
-			yield(core.Record{}, lossy(op, bucket, st))
+		r.Value = bytes.Clone(r.Value)
+		if !yield(r, nil) {
+			return
 		}
+	}
+	if st.lost > 0 {
+		yield(core.Record{}, lossy(op, bucket, st))
 	}
 }
 
@@ -225,9 +248,13 @@ func (s *Store) read(ctx context.Context, op, bucket string) (*state, error) {
 		_ = s.shut() // it reads another folder than the one that is there now
 	}
 	if err := s.open(); err != nil {
-		return nil, failure(op, bucket, core.ErrUnavailable, err)
+		return nil, s.tally.failed(failure(op, bucket, core.ErrUnavailable, err))
 	}
-	return s.state(op, bucket)
+	st, err := s.state(op, bucket)
+	if err != nil {
+		return nil, s.tally.failed(err)
+	}
+	return st, nil
 }
 
 // state returns what is known of a bucket, read anew if that may be outdated.
@@ -237,11 +264,17 @@ func (s *Store) state(op, bucket string) (*state, error) {
 	if known && (s.writer || st.fresh(s.folder, stem(bucket, s.sealer != nil))) {
 		return st, nil
 	}
-	st, err := loader{s.folder, s.sealer, s.limit}.load(bucket)
+	l := loader{s.folder, s.sealer, s.limit}
+	read := l.steadily
+	if s.writer {
+		read = l.load // nobody else writes
+	}
+	st, err := read(bucket)
 	if err != nil {
 		return nil, unreadable(op, bucket, s.sealer != nil, err)
 	}
 	if st.lost > 0 {
+		_ = s.tally.failed(lossy(op, bucket, st)) // once, however often it is asked for
 		s.log.Warn("cache document is damaged", "bucket", bucket, "lost", st.lost, "why", st.why)
 	}
 	s.remember(bucket, st)

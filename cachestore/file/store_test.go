@@ -157,6 +157,8 @@ func TestNew_ReportsWhatCannotWork(t *testing.T) {
 	for name, s := range map[string]*Store{
 		"no folder":      New("", Options{}),
 		"short key":      New(t.TempDir(), Options{Key: []byte("short")}),
+		"short old key":  New(t.TempDir(), Options{Key: testKey, OldKeys: [][]byte{[]byte("short")}}),
+		"old key alone":  New(t.TempDir(), Options{OldKeys: [][]byte{testKey}}),
 		"negative bound": New(t.TempDir(), Options{MaxBucketBytes: -1}),
 	} {
 		_, err := s.Get(t.Context(), "b", "k")

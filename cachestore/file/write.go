@@ -1,20 +1,20 @@
 package file
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
 )
 
-// Write implements [core.CacheStore]. It replaces the bucket's document, also
-// when only one record changes. When the disk is full or read-only, or another
-// process writes the folder, it is [core.ErrUnavailable] and the old state stays.
-// If only the last sync of the folder failed, it is ErrUnavailable too, and the
+// Write implements [core.CacheStore]. It writes the bucket's document anew, or
+// appends to its journal when that is large. When the disk is full or read-only,
+// or another process writes the folder, it is [core.ErrUnavailable] and the old
+// state stays. If only the last sync failed, it is ErrUnavailable too, and the
 // new state may be there.
 func (s *Store) Write(ctx context.Context, bucket string, b core.Batch) error {
 	const op = "write"
@@ -28,6 +28,13 @@ func (s *Store) Write(ctx context.Context, bucket string, b core.Batch) error {
 		return err
 	}
 	defer s.give()
+	err := s.put(ctx, op, bucket, b)
+	s.tally.free(freeBytes(s.dir))
+	return s.tally.wrote(err)
+}
+
+// put is Write for who has the turn.
+func (s *Store) put(ctx context.Context, op, bucket string, b core.Batch) error {
 	if err := s.becomeWriter(); err != nil {
 		return failure(op, bucket, core.ErrUnavailable, err)
 	}
@@ -38,18 +45,47 @@ func (s *Store) Write(ctx context.Context, bucket string, b core.Batch) error {
 	if !changes(old, b) {
 		return nil
 	}
-	records := apply(old.records, b)
-	doc, err := encode(bucket, records, old.generation+1, time.Now(), s.sealer)
+	if done, err := s.append(ctx, op, bucket, old, b); done || err != nil {
+		return err
+	}
+	return s.rewrite(ctx, op, bucket, old, b)
+}
+
+// rewrite makes a new document of what is there and b.
+func (s *Store) rewrite(ctx context.Context, op, bucket string, old *state, b core.Batch) error {
+	name, now := stem(bucket, s.sealer != nil), time.Now()
+	next := &state{
+		records: apply(old.records, b), generation: old.generation + 1, exists: true, rotate: true,
+		base: content{generation: old.generation + 1, version: aloneVersion, saved: now},
+	}
+	if !old.rotate {
+		// Of the documents that these continued nothing may be known any more.
+		for _, j := range s.folder.journals(name) {
+			generation, _ := journalOf(name, j)
+			next.generation = max(next.generation, generation+1)
+		}
+		next.base.generation = next.generation
+	}
+	if int64(roughly(next.records)) >= s.journalFrom {
+		next.base.version, next.journalName = continuedVersion, journalName(name, next.generation)
+	}
+	doc, sum, err := encode(next.base.version, bucket, next.records, next.generation, now, s.sealer)
 	if err != nil {
 		return failure(op, bucket, core.ErrInvalid, err)
 	}
 	if int64(len(doc)) > s.limit {
 		return failure(op, bucket, core.ErrInvalid, s.tooLarge(int64(len(doc))))
 	}
+	next.base.sum = sum
+	next.baseSize, next.size = int64(len(doc)), int64(len(doc))
+	next.previousSize = old.previousSize
+	if old.rotate {
+		next.previousSize = old.bytes() - old.previousSize
+	}
+	next.rewrite = next.base.version < continuedVersion
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	name := stem(bucket, s.sealer != nil)
 	temp, err := s.folder.create(name, doc)
 	if err != nil {
 		return failure(op, bucket, core.ErrUnavailable, err)
@@ -62,9 +98,14 @@ func (s *Store) Write(ctx context.Context, bucket string, b core.Batch) error {
 		s.remember(bucket, nil) // how far it came is on the disk only
 		return failure(op, bucket, core.ErrUnavailable, err)
 	}
-	// What the documents look like is compared only by a store that is not the
-	// writer, which reads the bucket anew anyway.
-	s.remember(bucket, &state{records: records, generation: old.generation + 1, exists: true, rotate: true})
+	next.journals = old.journals
+	if old.rotate && old.journals {
+		next.journals = s.folder.forget(name, old.base.generation)
+	}
+	next.journals = next.journals || next.journalName != ""
+	// What the files look like is compared only by a store that is not the writer,
+	// which reads the bucket anew anyway.
+	s.remember(bucket, next)
 	return nil
 }
 
@@ -76,7 +117,8 @@ func (f *folder) replace(stem, temp string, old *state) error {
 		}
 	}
 	if old.rotate {
-		if err := f.root.Rename(stem+current, stem+previous); err != nil {
+		// That somebody deleted it is no reason to lose what is in memory too.
+		if err := f.root.Rename(stem+current, stem+previous); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return errors.Join(err, f.root.Remove(temp))
 		}
 	}
@@ -143,13 +185,6 @@ func apply(old map[string]core.Record, b core.Batch) map[string]core.Record {
 	if !b.Reset {
 		maps.Copy(records, old)
 	}
-	for _, key := range b.Delete {
-		delete(records, key)
-	}
-	for _, r := range b.Put {
-		r.Value = bytes.Clone(r.Value)
-		r.SavedAt = r.SavedAt.Round(0).UTC() // as it is read from disk
-		records[r.Key] = r
-	}
+	applyTo(records, b)
 	return records
 }

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/holdfast-go/holdfast/core"
 )
@@ -22,9 +23,13 @@ type Store struct {
 	mu      sync.RWMutex
 	closed  bool
 	buckets map[string]map[string]core.Record // inner maps are replaced, never changed
+	stats   core.StoreStats                   // counted as it goes
 }
 
-var _ core.CacheStore = (*Store)(nil)
+var (
+	_ core.CacheStore    = (*Store)(nil)
+	_ core.StatsReporter = (*Store)(nil)
+)
 
 // New makes a store that is empty.
 func New() *Store { return &Store{buckets: map[string]map[string]core.Record{}} }
@@ -88,9 +93,10 @@ func (s *Store) Write(ctx context.Context, bucket string, b core.Batch) error {
 	if err := s.usable(ctx, op); err != nil {
 		return err
 	}
+	old := s.buckets[bucket]
 	records := map[string]core.Record{}
 	if !b.Reset {
-		maps.Copy(records, s.buckets[bucket])
+		maps.Copy(records, old)
 	}
 	for _, key := range b.Delete {
 		delete(records, key)
@@ -103,7 +109,30 @@ func (s *Store) Write(ctx context.Context, bucket string, b core.Batch) error {
 	} else {
 		s.buckets[bucket] = records
 	}
+	s.stats.Records += len(records) - len(old)
+	s.stats.Bytes += size(records) - size(old)
+	s.stats.Writes++
+	s.stats.LastWrite = time.Now()
 	return nil
+}
+
+// size is what keys and values take.
+func size(records map[string]core.Record) int64 {
+	var sum int64
+	for key, r := range records {
+		sum += int64(len(key) + len(r.Value))
+	}
+	return sum
+}
+
+// Stats implements [core.StatsReporter]. Nothing here can fail, and no space is
+// asked for, so that only counts and sizes are told.
+func (s *Store) Stats() core.StoreStats {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	st := s.stats
+	st.Buckets, st.FreeBytes = len(s.buckets), -1
+	return st
 }
 
 // Close implements [core.CacheStore]. Everything is forgotten.
@@ -111,6 +140,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed, s.buckets = true, nil
+	s.stats.Records, s.stats.Bytes = 0, 0
 	return nil
 }
 

@@ -21,6 +21,29 @@ func TestStore_Conforms(t *testing.T) {
 	})
 }
 
+func TestStore_TellsWhatItHolds(t *testing.T) {
+	s := memory.New()
+	write := func(bucket string, b core.Batch) {
+		t.Helper()
+		if err := s.Write(t.Context(), bucket, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a", core.Batch{Put: []core.Record{{Key: "k", Value: []byte("12345")}, {Key: "l"}}})
+	write("b", core.Batch{Put: []core.Record{{Key: "k", Value: []byte("1")}}})
+	write("a", core.Batch{Delete: []string{"l"}, Put: []core.Record{{Key: "k", Value: []byte("123")}}})
+	st := s.Stats()
+	if st.Buckets != 2 || st.Records != 2 || st.Bytes != 6 || st.Writes != 3 || st.LastWrite.IsZero() || st.FreeBytes != -1 {
+		t.Errorf("%+v", st)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Stats(); st.Buckets != 0 || st.Records != 0 || st.Bytes != 0 || st.Writes != 3 {
+		t.Errorf("after Close: %+v", st)
+	}
+}
+
 func ExampleNew() {
 	store := memory.New()
 	defer func() { _ = store.Close() }()

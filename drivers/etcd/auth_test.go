@@ -193,7 +193,7 @@ func TestNoSpace_DeniesWritesAndNothingElse(t *testing.T) {
 	admin := server.Client(t)
 	client := dial(t, etcd.DialOptions{Endpoints: server.Endpoints()})
 	source, registry := client.ConfigSource("/config/", etcd.ConfigOptions{}), client.Registry(etcd.RegistryOptions{})
-	reg := registration("a", "o", 5*time.Second)
+	reg := registration("a", "o", time.Minute) // a slow disk takes seconds to fill
 	register(t, registry, reg)
 	fill := strings.Repeat("x", 512<<10)
 	eventually(t, 30*time.Second, "the alarm", func() bool {

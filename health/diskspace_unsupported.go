@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package health
+
+func spaceOf(string) (space, error) { return space{}, errUnsupported }
