@@ -323,6 +323,9 @@ func (b *binding) Status() ValueStatus {
 
 // heldLocked reports whether the source lacks a key of this binding that is held.
 func (b *binding) heldLocked() bool {
+	if b.config.held == 0 {
+		return false
+	}
 	for _, r := range b.raw {
 		if r.held {
 			return true

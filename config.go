@@ -237,10 +237,11 @@ func (c *Config) Status() ConfigStatus {
 	bindings := slices.Clone(c.bindings)
 	c.mu.Unlock()
 	slices.Sort(s.Bad)
+	slices.SortFunc(bindings, func(a, b *binding) int { return strings.Compare(a.path, b.path) })
+	s.Values = slices.Grow(s.Values, len(bindings))
 	for _, b := range bindings {
 		s.Values = append(s.Values, b.Status())
 	}
-	slices.SortFunc(s.Values, func(a, b ValueStatus) int { return strings.Compare(a.Path, b.Path) })
 	return s
 }
 

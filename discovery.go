@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -65,7 +66,8 @@ type Discovery struct {
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 
-	services sync.Map // service name -> *Endpoints
+	services sync.Map                     // service name -> *Endpoints
+	sorted   atomic.Pointer[[]*Endpoints] // the same by name; replaced, never changed, for the sake of Status
 	mu       sync.Mutex
 	engines  []*membership
 	closed   bool
@@ -134,6 +136,10 @@ func (d *Discovery) Endpoints(service string) *Endpoints {
 	m := d.start(service)
 	d.engines = append(d.engines, m)
 	d.services.Store(service, m.endpoints)
+	all := slices.Clone(d.all())
+	i, _ := slices.BinarySearchFunc(all, service, func(e *Endpoints, name string) int { return strings.Compare(e.service, name) })
+	all = slices.Insert(all, i, m.endpoints)
+	d.sorted.Store(&all)
 	return m.endpoints
 }
 
@@ -188,12 +194,20 @@ func (d *Discovery) Status() []EndpointsStatus {
 	if d == nil {
 		return nil
 	}
-	var all []EndpointsStatus
-	for _, e := range d.services.Range {
-		all = append(all, e.(*Endpoints).Status())
+	handles := d.all()
+	all := slices.Grow([]EndpointsStatus(nil), len(handles))
+	for _, e := range handles {
+		all = append(all, e.Status())
 	}
-	slices.SortFunc(all, func(a, b EndpointsStatus) int { return strings.Compare(a.Service, b.Service) })
 	return all
+}
+
+// all are the handles of every service asked for, sorted by name.
+func (d *Discovery) all() []*Endpoints {
+	if p := d.sorted.Load(); p != nil {
+		return *p
+	}
+	return nil
 }
 
 // level is the worst of the services asked for; live if none was.
@@ -202,8 +216,8 @@ func (d *Discovery) level() core.Level {
 	if d == nil {
 		return level
 	}
-	for _, e := range d.services.Range {
-		level = level.Worse(e.(*Endpoints).roster.Load().level)
+	for _, e := range d.all() {
+		level = level.Worse(e.roster.Load().level)
 	}
 	return level
 }

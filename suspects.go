@@ -159,5 +159,8 @@ func (s *suspects) wait(now time.Time) (d time.Duration, ok bool) {
 func (s *suspects) list() []Suspect {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.byID) == 0 {
+		return nil
+	}
 	return slices.SortedFunc(maps.Values(s.byID), func(a, b Suspect) int { return strings.Compare(a.ID, b.ID) })
 }

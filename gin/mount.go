@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/core"
 	"github.com/holdfast-go/holdfast/health"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Details says who sees the details of /health.
@@ -47,6 +48,9 @@ type MountOptions struct {
 	// speaks of the engines; the life of the process and the checks are those of the
 	// moment. Default 100 ms; negative is not at all.
 	Refresh time.Duration
+	// Metrics is what /metrics shows, as [MetricsHandler] does: the registry of
+	// [Metrics] and package metrics. Default none: there is no /metrics.
+	Metrics prometheus.Gatherer
 }
 
 // Mount adds these endpoints, for GET and HEAD. None ever asks a backend; they ask
@@ -110,7 +114,7 @@ func Mount(router gin.IRouter, svc *holdfast.Service, opts MountOptions) error {
 			return fmt.Errorf("holdfastgin: mount: %w", err)
 		}
 	}
-	return nil
+	return mountMetrics(router, opts.Metrics)
 }
 
 // add turns gin's panic about a route that is there already into an error.
