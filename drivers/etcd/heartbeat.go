@@ -56,7 +56,7 @@ func (s *stream) beat() {
 // one that the stream had seen before. The watches whose key may no longer be read
 // end by that alone. errNoMembers says that there is nobody to prove it for.
 func (s *stream) proof() (fresh, before int64, err error) {
-	for key := s.anyKey(); key != ""; key = s.anyKey() {
+	for key := s.nextKey(); key != ""; key = s.nextKey() {
 		s.mu.Lock()
 		before = s.seen
 		s.mu.Unlock()

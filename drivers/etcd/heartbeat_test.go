@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -141,11 +142,51 @@ func TestHeartbeat_WithoutAKeyEndsNothing(t *testing.T) {
 	}
 	defer m.leave()
 	m.mu.Lock()
-	delete(m.keys, m)
+	m.watches = nil
 	m.mu.Unlock()
 	select {
 	case <-m.ctx.Done():
 		t.Errorf("it ended: %v", context.Cause(m.ctx))
 	case <-time.After(500 * time.Millisecond):
+	}
+}
+
+// A heartbeat asks with one watch's permission; a watch whose permission is gone
+// ends only if its turn comes.
+func TestHeartbeat_IsForEachWatchInTurn(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t, etcdtest.Options{})
+	client, err := Dial(DialOptions{Endpoints: server.Endpoints(), Heartbeat: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	keys := []string{"/a/", "/b/", "/c/"}
+	members := make(map[string]*membership)
+	for _, key := range keys {
+		if members[key], err = client.join(key); err != nil {
+			t.Fatal(err)
+		}
+		defer members[key].leave()
+	}
+	s := members["/a/"].stream
+	turns := func(n int) (got []string) {
+		for range n {
+			got = append(got, s.nextKey())
+		}
+		return got
+	}
+	if got, want := turns(6), append(keys, keys...); !slices.Equal(got, want) {
+		t.Errorf("got turns %v; want %v", got, want)
+	}
+	s.refuse("/b/", core.ErrDenied)
+	if got, want := turns(4), []string{"/a/", "/c/", "/a/", "/c/"}; !slices.Equal(got, want) {
+		t.Errorf("after one was refused: got turns %v; want %v", got, want)
+	}
+	if err := context.Cause(members["/b/"].own); !errors.Is(err, core.ErrDenied) {
+		t.Errorf("the refused watch ended with %v", err)
+	}
+	if err := members["/c/"].own.Err(); err != nil {
+		t.Errorf("another watch ended with %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -30,15 +31,16 @@ type stream struct {
 	retired bool // guarded by Client.mu; takes no new members
 
 	mu      sync.Mutex
-	keys    map[*membership]string // first key of each watch
-	seen    int64                  // newest revision of any message
-	need    int64                  // the revision that answers the heartbeat in flight
-	answers chan struct{}          // closed by a message with that revision; nil if none is awaited
+	watches []*membership // in the order in which a heartbeat is for them next
+	seen    int64         // newest revision of any message
+	need    int64         // the revision that answers the heartbeat in flight
+	answers chan struct{} // closed by a message with that revision; nil if none is awaited
 }
 
 // membership is one watch's hold on a stream.
 type membership struct {
 	*stream
+	key  string          // the first of the watch
 	own  context.Context // ends with the stream, or earlier by quit
 	quit context.CancelCauseFunc
 }
@@ -56,16 +58,16 @@ func (c *Client) join(key string) (*membership, error) {
 		c.current = c.newStream()
 	}
 	c.current.members++
-	m := &membership{stream: c.current}
+	m := &membership{stream: c.current, key: key}
 	m.own, m.quit = context.WithCancelCause(m.ctx)
 	m.mu.Lock()
-	m.keys[m] = key
+	m.watches = append(m.watches, m)
 	m.mu.Unlock()
 	return m, nil
 }
 
 func (c *Client) newStream() *stream {
-	s := &stream{client: c, keys: make(map[*membership]string)}
+	s := &stream{client: c}
 	// The outgoing metadata names a stream in clientv3; a caller's own must not, and
 	// without require-leader a watch on a member without quorum stays silent.
 	ctx := metadata.NewOutgoingContext(c.ctx, metadata.Pairs(rpctypes.MetadataRequireLeaderKey, rpctypes.MetadataHasLeader))
@@ -82,7 +84,7 @@ func (m *membership) leave() {
 	s, c := m.stream, m.client
 	m.quit(nil)
 	s.mu.Lock()
-	delete(s.keys, m)
+	s.watches = slices.DeleteFunc(s.watches, func(other *membership) bool { return other == m })
 	s.mu.Unlock()
 	c.mu.Lock()
 	s.members--
@@ -141,27 +143,31 @@ func (s *stream) arrived(revision int64) {
 	}
 }
 
-// anyKey returns the first key of one of the watches, which the client's user may
-// read, so that a heartbeat needs no further permission; "" while there is none.
-func (s *stream) anyKey() string {
+// nextKey returns the first key of the watch whose turn it is, which the client's
+// user may read, so that a heartbeat needs no further permission; "" while there is
+// none. That they take turns finds out each watch whose permission is gone.
+func (s *stream) nextKey() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, key := range s.keys {
-		return key
+	if len(s.watches) == 0 {
+		return ""
 	}
-	return ""
+	next := s.watches[0]
+	s.watches = append(slices.Delete(s.watches, 0, 1), next)
+	return next.key
 }
 
 // refuse ends the watches that begin at a key with err, and no others.
 func (s *stream) refuse(key string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for m, first := range s.keys {
-		if first == key {
-			delete(s.keys, m)
-			m.quit(err)
+	s.watches = slices.DeleteFunc(s.watches, func(m *membership) bool {
+		if m.key != key {
+			return false
 		}
-	}
+		m.quit(err)
+		return true
+	})
 }
 
 // watchClient is the generated client with one difference: what breaks the stream
