@@ -107,14 +107,14 @@ func TestScope_TakesNotesAtTheSameTime(t *testing.T) {
 }
 
 func TestScope_CostsOneAllocation(t *testing.T) {
-	ctx := context.Background()
-	if n := testing.AllocsPerRun(1000, func() {
-		s := provenance.Within(ctx)
-		provenance.Note(s, core.Memory, time.Second)
-		if _, ok := provenance.From(s); !ok {
+	request := func(ctx context.Context) {
+		provenance.Note(ctx, core.Memory, time.Second)
+		if _, ok := provenance.From(ctx); !ok {
 			t.Error("not found")
 		}
-	}); n > 1 {
+	}
+	ctx := t.Context()
+	if n := testing.AllocsPerRun(1000, func() { request(provenance.Within(ctx)) }); n > 1 { //nolint:contextcheck // a Scope inherits the ctx that it is given
 		t.Errorf("%v allocations", n)
 	}
 }
