@@ -31,6 +31,7 @@ const (
 	EventCache      EventKind = "cache"      // the cache store fails, or works again
 	EventPanic      EventKind = "panic"      // a function of the user or of a driver panicked
 	EventBreaker    EventKind = "breaker"    // the breaker of Options.Policy changed its state
+	EventPhase      EventKind = "phase"      // the process went on to another phase of its life, or one went wrong
 )
 
 // Event is one entry of a service's timeline. There is one per change, never one
@@ -109,6 +110,13 @@ func newJournal(log *slog.Logger) *journal {
 
 // record stores and logs an event, and wakes the waiting.
 func (j *journal) record(e Event) {
+	j.remember(e)
+	j.wake()
+	j.write(e)
+}
+
+// remember stores an event of now.
+func (j *journal) remember(e Event) {
 	e.Time = time.Now()
 	j.mu.Lock()
 	if len(j.events) < timelineLength {
@@ -119,8 +127,10 @@ func (j *journal) record(e Event) {
 	}
 	j.counts[e.Kind]++
 	j.mu.Unlock()
-	j.wake()
+}
 
+// write logs an event as one line.
+func (j *journal) write(e Event) {
 	attrs := []slog.Attr{slog.String("part", e.Part)}
 	if e.From != core.None || e.To != core.None {
 		attrs = append(attrs, slog.String("from", e.From.String()), slog.String("to", e.To.String()))
