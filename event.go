@@ -112,25 +112,6 @@ func newJournal(log *slog.Logger) *journal {
 func (j *journal) record(e Event) {
 	j.remember(e)
 	j.wake()
-	j.write(e)
-}
-
-// remember stores an event of now.
-func (j *journal) remember(e Event) {
-	e.Time = time.Now()
-	j.mu.Lock()
-	if len(j.events) < timelineLength {
-		j.events = append(j.events, e)
-	} else {
-		j.events[j.next] = e
-		j.next = (j.next + 1) % timelineLength
-	}
-	j.counts[e.Kind]++
-	j.mu.Unlock()
-}
-
-// write logs an event as one line.
-func (j *journal) write(e Event) {
 	attrs := []slog.Attr{slog.String("part", e.Part)}
 	if e.From != core.None || e.To != core.None {
 		attrs = append(attrs, slog.String("from", e.From.String()), slog.String("to", e.To.String()))
@@ -145,6 +126,20 @@ func (j *journal) write(e Event) {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
 	}
 	j.log.LogAttrs(context.Background(), severity(e), "holdfast: "+string(e.Kind), attrs...)
+}
+
+// remember stores an event of now.
+func (j *journal) remember(e Event) {
+	e.Time = time.Now()
+	j.mu.Lock()
+	if len(j.events) < timelineLength {
+		j.events = append(j.events, e)
+	} else {
+		j.events[j.next] = e
+		j.next = (j.next + 1) % timelineLength
+	}
+	j.counts[e.Kind]++
+	j.mu.Unlock()
 }
 
 // severity is Info for what got better, Warn for what got worse and heals by

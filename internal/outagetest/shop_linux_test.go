@@ -162,7 +162,7 @@ func (s *shop) stream(ctx context.Context, url string) error {
 			last = string(buffer[:n])
 		}
 		switch {
-		case err == io.EOF && strings.HasSuffix(last, "data: bye\n\n"): //nolint:errorlint // a body's end is io.EOF itself
+		case err == io.EOF && strings.HasSuffix(last, "data: bye\n\n"):
 			return nil
 		case err != nil:
 			return fmt.Errorf("after %q: %w", last, err)

@@ -61,8 +61,8 @@ func (w *webInstance) terminate(t *testing.T, limit time.Duration) (took time.Du
 	w.signal(syscall.SIGTERM)
 	w.awaitExit(t, limit+patience)
 	took = time.Since(began)
-	if code := w.child.state.ExitCode(); code != 0 {
-		t.Fatalf("%s ended with %v", w.spec.ID, w.child.state)
+	if code := w.state.ExitCode(); code != 0 {
+		t.Fatalf("%s ended with %v", w.spec.ID, w.state)
 	}
 	if took > limit {
 		t.Errorf("%s took %v to end; the limit is %v", w.spec.ID, took, limit)
