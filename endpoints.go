@@ -45,9 +45,9 @@ func (e *Endpoints) Instances() []*core.Instance { return e.roster.Load().all }
 // every request; ctx is for pickers that read a key or a deadline from it, and
 // round robin does not look at it.
 //
-// The error is of kind [core.ErrNotFound] when no instance is up. Its text names
-// the service, the level and the age of what is known, and it is of kind
-// [core.ErrClosed] or [core.ErrInvalid] too when there will never be one.
+// The error is [ErrNoInstance], of kind [core.ErrNotFound], when no instance is up.
+// Its text names the service, the level and the age of what is known, and it is of
+// kind [core.ErrClosed] or [core.ErrInvalid] too when there will never be one.
 func (e *Endpoints) Pick(context.Context) (Picked, error) {
 	r := e.roster.Load()
 	if len(r.up) == 0 {

@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,6 +24,11 @@ func (p Picked) Instance() *core.Instance { return p.instance }
 // instances by their load counts the request as running until then. Round robin
 // weighs nothing, so for it Done does nothing. It never blocks.
 func (p Picked) Done(error) {}
+
+// ErrNoInstance is what the error of [Endpoints.Pick] is: no instance is up. It is
+// a [core.ErrNotFound] there, and says that it is a service which was not found, not
+// what it was to be asked for.
+var ErrNoInstance = errors.New("no instance is up")
 
 // noInstance is why Pick has nothing to return. It is made with the roster and
 // not by Pick, so that a service without instances costs its callers nothing,
@@ -49,10 +55,10 @@ func (n *noInstance) Error() string {
 	return fmt.Sprintf("endpoints %q: %v: none of %d instances is up (level %v, %v old)", n.service, core.ErrNotFound, n.known, n.level, age)
 }
 
-// Unwrap returns core.ErrNotFound and the cause.
+// Unwrap returns ErrNoInstance, core.ErrNotFound and the cause.
 func (n *noInstance) Unwrap() []error {
 	if n.cause == nil {
-		return []error{core.ErrNotFound}
+		return []error{ErrNoInstance, core.ErrNotFound}
 	}
-	return []error{core.ErrNotFound, n.cause}
+	return []error{ErrNoInstance, core.ErrNotFound, n.cause}
 }

@@ -104,7 +104,7 @@ func TestPick_ErrorNamesServiceLevelAndAge(t *testing.T) {
 				c.r.asOf = c.r.asOf.Add(time.Minute) // read at once, the age must not depend on how fast
 			}
 			_, err := newEndpoints("inventory", "", &c.r).Pick(t.Context())
-			if !errors.Is(err, core.ErrNotFound) || err.Error() != c.says {
+			if !errors.Is(err, ErrNoInstance) || !errors.Is(err, core.ErrNotFound) || err.Error() != c.says {
 				t.Errorf("Pick: %v\nwant: %s", err, c.says)
 			}
 		})

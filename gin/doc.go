@@ -10,8 +10,10 @@
 // say so. Checks of the program's own come from package health.
 //
 // A program with a main of its own uses the pieces: a [Lifecycle] for its
-// http.Server, [Advertise] for its address, [Stream] for routes that never end by
-// themselves, and [Level] for a header that says how fresh the service is.
+// http.Server, [Advertise] for its address, and [Stream] for routes that never end by
+// themselves.
+//
+// [Provenance] tells handlers, and clients by headers, how fresh an answer is.
 //
 // Nothing here reads the environment or catches a signal before Run is called,
 // and nothing is registered globally.

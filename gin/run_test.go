@@ -28,7 +28,7 @@ func healthy(t *testing.T, svc *holdfast.Service) *gin.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine.GET("/limit", Level(svc, LevelOptions{Refresh: time.Nanosecond}), func(c *gin.Context) { c.JSON(http.StatusOK, limit.Get()) })
+	engine.GET("/limit", Provenance(svc, ProvenanceOptions{Headers: true, Refresh: -1}), func(c *gin.Context) { c.JSON(http.StatusOK, limit.Get()) })
 	return engine
 }
 

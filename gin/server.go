@@ -53,7 +53,9 @@ func (l *Lifecycle) Attach(server *http.Server) {
 		if streams(r) {
 			ctx, cancel := l.streamContext(r.Context())
 			defer cancel()
+			given := r
 			r = r.WithContext(ctx)
+			defer keepForm(r, given)
 		}
 		handler.ServeHTTP(w, r)
 	})

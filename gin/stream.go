@@ -19,9 +19,11 @@ func Stream() gin.HandlerFunc {
 		if l == nil {
 			return
 		}
-		ctx, cancel := l.streamContext(c.Request.Context())
+		given := c.Request
+		ctx, cancel := l.streamContext(given.Context())
 		defer cancel()
-		c.Request = c.Request.WithContext(ctx)
+		c.Request = given.WithContext(ctx)
+		defer func() { keepForm(c.Request, given) }()
 		c.Next()
 	}
 }

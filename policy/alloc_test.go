@@ -4,6 +4,7 @@ package policy_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -48,7 +49,7 @@ func TestChain_AllocatesAtMost(t *testing.T) {
 		if got := testing.AllocsPerRun(200, func() { _, _ = policy.Call(ctx, row.chain, fn) }); got > row.call {
 			t.Errorf("%s: Call makes %v allocations; at most %v", row.name, got, row.call)
 		}
-		if err := row.chain.Do(ctx, row.fn); err != row.err { //nolint:errorlint // the error itself
+		if err := row.chain.Do(ctx, row.fn); !errors.Is(err, row.err) {
 			t.Errorf("%s: %v; want %v", row.name, err, row.err)
 		}
 	}

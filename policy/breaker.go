@@ -91,7 +91,7 @@ func (s *breakerStep) state() LayerState {
 func (s *breakerStep) do(ctx context.Context, rest []step, r runner) (err error) {
 	p, ok := s.gate.enter()
 	if !ok {
-		return ErrOpen
+		return s.gate.refused()
 	}
 	// A panic is not recovered, or its stack would be lost: what is deferred finds
 	// the outcome as it was when the panic came.

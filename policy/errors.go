@@ -9,7 +9,9 @@ import (
 )
 
 // The refusals of layers. Each is of a kind of package core, so that a fallback
-// can treat a call that was refused like one that failed.
+// can treat a call that was refused like one that failed. Ask with errors.Is: what
+// an open breaker and a rate limit return also has a method RetryAfter()
+// time.Duration: how long it is until a call may pass, for a rate limit at most.
 var (
 	// ErrOpen: the breaker is open, no call was made. It is a
 	// [core.ErrUnavailable].

@@ -21,6 +21,7 @@ type gate struct {
 	now      atomic.Uint64 // the current period: its number << 2 | its state
 	until    atomic.Int64  // when an open period ends, since born
 	rejected atomic.Int64
+	refusal  atomic.Pointer[refusal] // of the newest open period
 
 	mu       sync.Mutex // held around every call of breaker, except in state
 	since    time.Time
@@ -95,6 +96,15 @@ func (g *gate) probe() (permit, bool) {
 	return permit{period: now, round: g.round, probe: true}, true
 }
 
+// refused is the error of a call that enter refused. How long the probes of a
+// half-open breaker take is not known.
+func (g *gate) refused() error {
+	if BreakerState(g.now.Load()&3) == Open {
+		return g.refusal.Load()
+	}
+	return ErrOpen
+}
+
 // leave reports what became of a call.
 func (g *gate) leave(p permit, o outcome, err error) {
 	if o == uncounted && !p.probe {
@@ -131,6 +141,7 @@ func (g *gate) changed(e circuitbreaker.StateChangedEvent) {
 		left := g.breaker.RemainingDelay()
 		event.Until, event.Err = at.Add(left), g.err
 		g.until.Store(int64(at.Sub(g.born) + left))
+		g.refusal.Store(&refusal{kind: ErrOpen, until: event.Until})
 	}
 	g.now.Store((g.now.Load()>>2+1)<<2 | uint64(event.To))
 	g.tell(event)

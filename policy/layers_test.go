@@ -196,7 +196,7 @@ func TestRateLimit_KeepsTheRate(t *testing.T) {
 			switch err := burst.Do(t.Context(), succeed); {
 			case err == nil:
 				passed++
-			case err != policy.ErrLimited: //nolint:errorlint // as it is
+			case !errors.Is(err, policy.ErrLimited):
 				t.Fatalf("beyond the rate: %v; want ErrLimited", err)
 			}
 		}

@@ -49,17 +49,19 @@ func (l RateLimit) build(*plan) step {
 	l.Rate = or(l.Rate, 100)
 	l.Interval = or(l.Interval, time.Second)
 	l.Burst = or(l.Burst, l.Rate)
-	turns := ratelimiter.NewSmoothWithMaxRate[any](l.spacing())
+	turns, part := ratelimiter.NewSmoothWithMaxRate[any](l.spacing()), l.spacing()
 	if l.Burst > 1 {
-		part := float64(l.Interval) * (float64(l.Burst) / float64(l.Rate))
-		turns = ratelimiter.NewBursty[any](uint(l.Burst), time.Duration(part))
+		part = time.Duration(float64(l.Interval) * (float64(l.Burst) / float64(l.Rate)))
+		turns = ratelimiter.NewBursty[any](uint(l.Burst), part)
 	}
-	return &rateLimitStep{RateLimit: l, turns: turns}
+	// Those who wait have turns within MaxWait at most.
+	return &rateLimitStep{RateLimit: l, turns: turns, refusal: &refusal{kind: ErrLimited, after: part + l.MaxWait}}
 }
 
 type rateLimitStep struct {
 	RateLimit
 	turns    ratelimiter.RateLimiter[any]
+	refusal  *refusal
 	rejected atomic.Int64
 }
 
@@ -75,7 +77,7 @@ func (s *rateLimitStep) do(ctx context.Context, rest []step, r runner) error {
 	wait := s.turns.TryReservePermit(longest)
 	if wait < 0 {
 		s.rejected.Add(1)
-		return ErrLimited
+		return s.refusal
 	}
 	if wait > 0 && pause(ctx, wait) != nil {
 		s.rejected.Add(1)

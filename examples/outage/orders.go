@@ -34,7 +34,7 @@ func (o *orders) program(svc *holdfast.Service, engine *gin.Engine) error {
 	}
 	o.peers = svc.Endpoints("inventory")
 	o.client = &http.Client{Transport: &http.Transport{}}
-	engine.GET("/order", holdfastgin.Level(svc, holdfastgin.LevelOptions{}), func(c *gin.Context) {
+	engine.GET("/order", holdfastgin.Provenance(svc, holdfastgin.ProvenanceOptions{Headers: true}), func(c *gin.Context) {
 		pieces, err := o.stock(c.Request.Context())
 		if err != nil {
 			c.JSON(http.StatusBadGateway, gin.H{"error": err.Error()})
