@@ -31,6 +31,7 @@ const (
 	EventCache      EventKind = "cache"      // the cache store fails, or works again
 	EventPanic      EventKind = "panic"      // a function of the user or of a driver panicked
 	EventBreaker    EventKind = "breaker"    // the breaker of Options.Policy changed its state
+	EventPhase      EventKind = "phase"      // the process went on to another phase of its life, or one went wrong
 )
 
 // Event is one entry of a service's timeline. There is one per change, never one
@@ -109,18 +110,8 @@ func newJournal(log *slog.Logger) *journal {
 
 // record stores and logs an event, and wakes the waiting.
 func (j *journal) record(e Event) {
-	e.Time = time.Now()
-	j.mu.Lock()
-	if len(j.events) < timelineLength {
-		j.events = append(j.events, e)
-	} else {
-		j.events[j.next] = e
-		j.next = (j.next + 1) % timelineLength
-	}
-	j.counts[e.Kind]++
-	j.mu.Unlock()
+	j.remember(e)
 	j.wake()
-
 	attrs := []slog.Attr{slog.String("part", e.Part)}
 	if e.From != core.None || e.To != core.None {
 		attrs = append(attrs, slog.String("from", e.From.String()), slog.String("to", e.To.String()))
@@ -135,6 +126,20 @@ func (j *journal) record(e Event) {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
 	}
 	j.log.LogAttrs(context.Background(), severity(e), "holdfast: "+string(e.Kind), attrs...)
+}
+
+// remember stores an event of now.
+func (j *journal) remember(e Event) {
+	e.Time = time.Now()
+	j.mu.Lock()
+	if len(j.events) < timelineLength {
+		j.events = append(j.events, e)
+	} else {
+		j.events[j.next] = e
+		j.next = (j.next + 1) % timelineLength
+	}
+	j.counts[e.Kind]++
+	j.mu.Unlock()
 }
 
 // severity is Info for what got better, Warn for what got worse and heals by

@@ -265,6 +265,23 @@ func (s *Service) WaitLevel(ctx context.Context, min core.Level) error {
 	return err
 }
 
+// Addresses returns the host:port of each server that the registry and the
+// configuration are asked of, as far as their drivers know ([core.Located]).
+func (s *Service) Addresses() []string {
+	var all []string
+	for _, backend := range []any{s.opts.Registry, s.opts.Config} {
+		if l, ok := core.As[core.Located](backend); ok {
+			all = append(all, l.Addresses()...)
+		}
+	}
+	return all
+}
+
+// Tell adds an event of now to the timeline of Status: for what happens around the
+// service, such as the phases of a process. It logs nothing. The Kind may be one of
+// the caller's own; it becomes the label of a metric, so there should be few.
+func (s *Service) Tell(e Event) { s.jrnl.remember(e) }
+
 // FlushCache writes what is pending to the cache store now, within ctx.
 func (s *Service) FlushCache(ctx context.Context) error { return s.keeper.flush(ctx) }
 

@@ -93,3 +93,11 @@ type LossAwaiter interface {
 	// their whole service would be a storm.
 	AwaitLoss(ctx context.Context, r Registration) error
 }
+
+// Located is an optional ability of a [Registry] or [ConfigSource] that is reached
+// over a network, found with [As].
+type Located interface {
+	// Addresses returns the host:port of each server that is asked, without
+	// secrets, for finding the route to it. It never blocks.
+	Addresses() []string
+}

@@ -30,7 +30,8 @@ type AdvertiseOptions struct {
 	Env string
 	// Via lists host:port of backends: the local address of the route to the first
 	// that has one is advertised where the listener has no address of its own.
-	// Nothing is sent. A route by loopback counts as none. Default: none.
+	// Nothing is sent. A route by loopback counts as none. Default: [Run] takes
+	// those of the service's backends, [Advertise] none.
 	Via []string
 	// Scheme of the endpoint. Default "http"; [Run] uses "https" for a server with
 	// a TLSConfig.

@@ -168,6 +168,7 @@ func (l *Lifecycle) enter(p Phase) {
 func (l *Lifecycle) become(p Phase) {
 	l.phase, l.since = p, time.Now()
 	l.leaving.Store(p > PhaseReady)
+	l.svc.Tell(holdfast.Event{Kind: holdfast.EventPhase, Part: "process", Detail: p.String()})
 }
 
 // Hurry cuts the end short: the lame duck is skipped, requests under way are

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/core"
 )
 
@@ -190,5 +191,32 @@ func TestPhase_HasANameAlways(t *testing.T) {
 	}
 	if got := Phase(99).String(); got != "phase(99)" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestRun_TellsEachPhaseInTheTimeline(t *testing.T) {
+	b := newBackend(t)
+	svc := startService(t, b, nil)
+	life := NewLifecycle(svc, fast())
+	life.OnStop("fails", 0, func(context.Context) error { return errors.New("no") })
+	r := runService(t, svc, healthy(t, svc), RunOptions{Lifecycle: life})
+	r.stop()
+	if err := r.ended(); err == nil {
+		t.Error("a hook failed, and Run says nothing")
+	}
+	var got []string
+	for _, e := range svc.Status().Timeline {
+		if e.Kind == holdfast.EventPhase {
+			got = append(got, e.Detail)
+		}
+	}
+	want := []string{
+		"ready", "draining", "lame duck", "deregistering", "stopping", "hooks", "hooks went wrong", "flushing", "closing", "closed",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the timeline tells of %q; want %q", got, want)
+	}
+	if n := svc.Status().Events[holdfast.EventPhase]; n != uint64(len(want)) {
+		t.Errorf("%d events are counted; want %d", n, len(want))
 	}
 }

@@ -164,6 +164,9 @@ func (r *run) address(ctx context.Context) error {
 		if o.Env == "" {
 			o.Env = DefaultAdvertiseEnv
 		}
+		if len(o.Via) == 0 {
+			o.Via = r.svc.Addresses()
+		}
 		if o.Scheme == "" && secure(r.server.TLSConfig) {
 			o.Scheme = "https"
 		}

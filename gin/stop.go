@@ -10,14 +10,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/core"
 )
 
 // Stop ends the process's work so that no peer notices: Drain, lame duck,
 // deregister, stop the servers (streams first, then requests under way), hooks,
 // flush of the cache, [holdfast.Service.Close]. No phase takes longer than its
-// budget, even if the backend is dead, and each is logged as one line. When ctx
-// ends, the rest hurries (see [Lifecycle.Hurry]).
+// budget, even if the backend is dead; each is an event of the service's timeline
+// and a line of the log. When ctx ends, the rest hurries (see [Lifecycle.Hurry]).
 //
 // The servers are those given to Attach; Stop awaits their requests. That of [Run]
 // ends in any case. The error
@@ -97,6 +98,7 @@ func (l *Lifecycle) run(ctx context.Context, p Phase, d time.Duration, f func(co
 		level = slog.LevelWarn
 		attrs = append(attrs, slog.String("error", err.Error()))
 		err = &phaseError{phase: p, parts: parts(err)}
+		l.svc.Tell(holdfast.Event{Kind: holdfast.EventPhase, Part: "process", Detail: p.String() + " went wrong", Err: err})
 	}
 	l.opts.Logger.LogAttrs(ctx, level, "holdfast: lifecycle", attrs...)
 	return err

@@ -12,7 +12,7 @@ import (
 var kinds = [...]holdfast.EventKind{
 	holdfast.EventLevel, holdfast.EventRefused, holdfast.EventAccepted, holdfast.EventHeld, holdfast.EventReleased,
 	holdfast.EventRegistered, holdfast.EventLost, holdfast.EventConflict, holdfast.EventDenied, holdfast.EventCache,
-	holdfast.EventPanic, holdfast.EventBreaker,
+	holdfast.EventPanic, holdfast.EventBreaker, holdfast.EventPhase,
 }
 
 // service shows the service as a whole.

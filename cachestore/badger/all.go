@@ -155,7 +155,7 @@ func (p *pager) complete(found []entry) error {
 	for i, r := range p.page {
 		if found[i].blob != nil {
 			var err error
-			r, err = p.view.recordOf(p.id, p.head.generation, r.Key, found[i])
+			r, err = recordOf(p.view, p.id, p.head.generation, r.Key, found[i])
 			if errors.Is(err, errEnvelope) || errors.Is(err, errPanicked) {
 				p.failed++
 				continue

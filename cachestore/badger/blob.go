@@ -26,8 +26,8 @@ func (b blob) parts(id bucketID, generation uint64, value []byte, do func(key, p
 	return nil
 }
 
-// blob reads a value that is stored in parts.
-func (v *view) blob(id bucketID, generation uint64, b blob) ([]byte, error) {
+// read returns a value that is stored in parts.
+func (b blob) read(v reader, id bucketID, generation uint64) ([]byte, error) {
 	value := make([]byte, 0, min(b.size, 1<<20))
 	for n := uint32(0); uint64(len(value)) < b.size; n++ {
 		part, err := v.get(partKey(id, generation, b.id, n))

@@ -49,8 +49,19 @@ func (b *bucket) expected(h uint64) (uint64, bool) {
 	return s, ok
 }
 
+// reader is a state of the whole store at one moment: Badger's view, or what was
+// read of the files.
+type reader interface {
+	// get returns a value that is the caller's; nil if there is none.
+	get(key []byte) ([]byte, error)
+	// scan calls do for each key with the prefix, in order, from after the key from
+	// on if that is given, until it returns false. Key and value are valid during the
+	// call only, and not to be changed. Do must not call the store.
+	scan(prefix, from []byte, do func(key, value []byte) bool) error
+}
+
 // load compares all records of the bucket with its head.
-func (b *bucket) load(v *view, seed maphash.Seed) error {
+func (b *bucket) load(v reader, seed maphash.Seed) error {
 	index := make(map[uint64]uint64, min(b.head.count, 1<<20))
 	blobs, bad := make(map[uint64]blob), make(map[uint64]struct{})
 	var good, claimed tally

@@ -186,7 +186,7 @@ func (d *database) view() (v *view, err error) {
 
 func (v *view) discard() { v.txn.Discard() }
 
-// get returns a copy of a value; nil if there is none.
+// get implements reader.
 func (v *view) get(key []byte) (value []byte, err error) {
 	err = guarded(func() error {
 		item, err := v.txn.Get(key)
@@ -202,9 +202,7 @@ func (v *view) get(key []byte) (value []byte, err error) {
 	return value, err
 }
 
-// scan calls do for each key with the prefix, from after the key from on if that
-// is given, until it returns false. Key and value are Badger's: valid during the
-// call only, and not to be changed. Do must not call the store.
+// scan implements reader.
 func (v *view) scan(prefix, from []byte, do func(key, value []byte) bool) error {
 	return v.walk(prefix, from, func(item *engine.Item) (more bool, err error) {
 		err = item.Value(func(value []byte) error {

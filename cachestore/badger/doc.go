@@ -54,4 +54,8 @@
 // One process uses a folder. The calls of another one are ErrUnavailable until
 // the first is gone. Locks on network file systems are as reliable as the server
 // makes them, and memory maps are not: use a local disk.
+//
+// [Inspect] reads a folder without any lock and without Badger, beside a process
+// that uses it, and changes nothing in it; the command holdfast ("holdfast cache ls",
+// "show", "verify") is made of it.
 package badger

@@ -122,7 +122,7 @@ func (g *generation) copy() error {
 			return err
 		}
 		for i, e := range found {
-			r, err := v.recordOf(g.id, g.old.head.generation, page[i].Key, e)
+			r, err := recordOf(v, g.id, g.old.head.generation, page[i].Key, e)
 			if err != nil {
 				return fmt.Errorf("copy a bucket: %w", err)
 			}

@@ -1,273 +1,136 @@
 package badger
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"io/fs"
+	"iter"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
+	"time"
 
-	engine "github.com/dgraph-io/badger/v4"
+	"github.com/holdfast-go/holdfast/core"
 )
 
-const (
-	tableExt = ".sst"
-	logExt   = ".mem"
-)
-
-// inspection is what this package finds in a folder of Badger before Badger sees
-// it.
-type inspection struct {
-	dir      string
-	empty    bool  // there is no store yet
-	damage   error // why Badger must not open it; nil if it may
-	newer    bool  // a newer version of this package wrote it
-	seq      uint64
-	bytes    int64 // of tables and logs
-	registry *registry
-
-	manifest map[uint64]engine.TableManifest // nil if it can't be read
-	tables   []string
-	logs     []string
-	buffer   []byte
+// Bucket is what an [Inspection] finds of one bucket. It holds no value.
+type Bucket struct {
+	// Name is the bucket's; "" if it can't be told, because the store is encrypted
+	// with an unknown key or nothing of the bucket is left.
+	Name string
+	// Place stands for the name of a bucket that has none.
+	Place string
+	// Seq is the number of the Write that changed it last, counted over the whole
+	// store.
+	Seq uint64
+	// Records is how many can be served.
+	Records int
+	// Bytes is what its keys and records take, as they are stored.
+	Bytes int64
+	// Saved is when it was last written to; zero if that can't be told.
+	Saved time.Time
+	// Sum is a mix of the checksums of its records; "" if they are not whole.
+	Sum string
+	// Encrypted says that it is.
+	Encrypted bool
+	// Err says why the bucket can't be served whole: [core.ErrCorrupt] for damage,
+	// [core.ErrDenied] for a missing or wrong key, [core.ErrUnavailable] for a store
+	// of a newer version. Nil if all is well. It holds no value.
+	Err error
 }
 
-// inspect reads all of a folder. Damage is no error; an error says that nothing
-// can be said now, or errKey.
-func inspect(dir string, keys [][]byte) (*inspection, error) {
-	n := &inspection{dir: dir}
-	files, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		n.empty = true
-		return n, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range files {
-		switch filepath.Ext(f.Name()) {
-		case tableExt:
-			n.tables = append(n.tables, f.Name())
-		case logExt:
-			n.logs = append(n.logs, f.Name())
-		}
-	}
-	slices.Sort(n.logs)
-	if err := n.readManifest(); err != nil {
-		return nil, err
-	}
-	n.registry, err = openRegistry(dir, keys)
-	if err != nil && (errors.Is(err, errKey) || ofMedium(err)) {
-		return n, err
-	}
-	if len(n.manifest) == 0 && len(n.tables) == 0 && len(n.logs) == 0 {
-		// Nothing was written to it, or a process died while Badger made it.
-		n.empty, n.damage = true, nil
-		return n, nil
-	}
-	n.spot(err)
-	return n, n.check()
+// Inspection is a store as it was at one moment, read for a person. All of it was
+// read into memory: it needs about as much as the store takes on the disk. It is
+// safe for concurrent use.
+type Inspection struct {
+	found   []Bucket
+	buckets map[string]*bucket
+	content *snapshot
+	damage  error
+	gone    string
+	notes   []string
+	aside   []string
 }
 
-// spot keeps the first damage that is found.
-func (n *inspection) spot(err error) {
-	if n.damage == nil {
-		n.damage = err
+// Inspect reads the store in the folder dir, which another process may be using,
+// or which must not be changed. It reads the files itself, without Badger, which
+// can end the process over a damaged one; and it makes, locks, repairs and changes
+// nothing. What a start would lose or repair is reported instead. Of opts only the
+// keys are used.
+//
+// Errors: [core.ErrNotFound] if there is no such folder; [core.ErrDenied] if it may
+// not be read; [core.ErrInvalid] for options that can't work, and for a folder that
+// is Badger's own and not a store's; [core.ErrUnavailable] if the disk fails, or if
+// another process writes so much that no moment of it can be read; and
+// context.Cause(ctx). Damage is no error.
+func Inspect(ctx context.Context, dir string, opts Options) (*Inspection, error) {
+	const op = "inspect"
+	s := New(dir, opts)
+	if s.invalid != nil {
+		return nil, failure(op, "", core.ErrInvalid, s.invalid)
 	}
+	root, err := os.OpenRoot(s.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, failure(op, "", core.ErrNotFound, err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, failure(op, "", core.ErrDenied, err)
+	case err != nil:
+		return nil, failure(op, "", core.ErrUnavailable, err)
+	}
+	defer root.Close() //nolint:errcheck // nothing was written
+	i, err := steadily(ctx, &folder{dir: s.dir, root: root}, s.keys)
+	switch {
+	case err == nil:
+		return i, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, failure(op, "", core.ErrDenied, err)
+	case errors.Is(err, errForeign):
+		return nil, failure(op, "", core.ErrInvalid, err)
+	}
+	return nil, failure(op, "", core.ErrUnavailable, err)
 }
 
-func (n *inspection) readManifest() error {
-	f, err := os.Open(filepath.Join(n.dir, engine.ManifestFilename))
-	if errors.Is(err, fs.ErrNotExist) {
-		n.spot(errors.New("the manifest is missing"))
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // nothing was written
-	err = guarded(func() error {
-		m, _, err := engine.ReplayManifestFile(f, 0, engine.DefaultOptions("").WithLogger(nil))
-		if err == nil {
-			n.manifest = m.Tables
-		}
-		return err
-	})
-	if err != nil && !ofMedium(err) {
-		n.spot(errors.New("the manifest is damaged"))
-		return nil
-	}
-	return err
-}
+// Buckets returns what is in the store, ordered by name. A bucket that is damaged
+// or can't be read is no error: its Err says so.
+func (i *Inspection) Buckets() []Bucket { return slices.Clone(i.found) }
 
-// check reads each file that Badger would use and looks for the head of the
-// store.
-func (n *inspection) check() error {
-	for id, m := range n.manifest {
-		name := fmt.Sprintf("%06d%s", id, tableExt)
-		if m.Compression != 0 || m.Level > 6 {
-			n.spot(fmt.Errorf("%s is not of this package", name))
-			continue
-		}
-		if err := n.checkTable(name, m.KeyID); err != nil {
-			return err
-		}
-	}
-	for _, name := range n.logs {
-		if _, err := strconv.ParseUint(name[:len(name)-len(logExt)], 10, 32); err != nil {
-			n.spot(fmt.Errorf("%q is not of this package", name))
-			continue
-		}
-		data, err := n.load(name)
-		if err != nil {
-			return err
-		}
-		if len(data) < logHeader {
-			continue // a process died while Badger made it
-		}
-		if err := readLog(data, n.registry.key, n.observe); err != nil {
-			n.spot(fmt.Errorf("%s: %w", name, err))
-		}
-	}
-	return nil
-}
-
-func (n *inspection) checkTable(name string, keyID uint64) error {
-	data, err := n.load(name)
-	if err != nil || data == nil {
-		return err
-	}
-	key, err := n.registry.key(keyID)
-	if err != nil {
-		n.spot(err)
-		return nil
-	}
-	t, err := parseTable(data, key)
-	if err != nil {
-		n.spot(fmt.Errorf("%s: %w", name, err))
-		return nil
-	}
-	for i := range t.blocks() {
-		var do func(item) bool
-		if i == 0 {
-			do = func(it item) bool { return n.observe(it) && it.key[0] == kindStore }
-		}
-		if err := t.read(i, do); err != nil {
-			n.spot(fmt.Errorf("%s: %w", name, err))
-		}
-	}
-	return nil
-}
-
-// observe looks for the head of the store. It goes on in any case.
-func (n *inspection) observe(it item) bool {
-	if len(it.key) == 1 && it.key[0] == kindStore && it.meta&deleted == 0 {
-		h, err := decodeStoreHead(it.value)
-		if err == nil {
-			n.seq = max(n.seq, h.seq)
-		}
-		n.newer = n.newer || errors.Is(err, errNewer)
-	}
-	return true
-}
-
-// load reads a file into a buffer that is used again. No data and no error: the
-// file is damaged.
-func (n *inspection) load(name string) ([]byte, error) {
-	f, err := os.Open(filepath.Join(n.dir, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		n.spot(fmt.Errorf("%s is missing", name))
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // nothing was written
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	const longest = 1 << 30 // no table or log of this package is near it
-	if !info.Mode().IsRegular() || info.Size() > longest {
-		n.spot(fmt.Errorf("%s is not of this package", name))
-		return nil, nil
-	}
-	size := int(info.Size())
-	n.bytes += int64(size)
-	if cap(n.buffer) < size {
-		n.buffer = make([]byte, size)
-	}
-	data := n.buffer[:size]
-	for at := 0; at < size; {
-		k, err := f.ReadAt(data[at:], int64(at))
-		at += k
-		if err != nil && at < size {
-			if ofMedium(err) {
-				return nil, err
+// All yields the records of a bucket as [Store.All] does, in the order of their
+// keys.
+func (i *Inspection) All(ctx context.Context, bucket string) iter.Seq2[core.Record, error] {
+	const op = "all"
+	return func(yield func(core.Record, error) bool) {
+		b := i.buckets[bucket]
+		if b == nil {
+			if i.gone != "" {
+				yield(core.Record{}, lossy(op, bucket, 1, i.gone))
 			}
-			// A sector that can't be read is damage like any other.
-			n.spot(fmt.Errorf("%s can't be read", name))
-			clear(data[at:])
-			break
+			return
 		}
-	}
-	return data, nil
-}
-
-// each calls do for each version of each key in the folder, damaged files
-// included, in no order, until it returns false. With orphans it reads tables
-// too that the manifest does not name.
-func (n *inspection) each(orphans bool, do func(item) bool) error {
-	more := true
-	visit := func(it item) bool {
-		more = do(it)
-		return more
-	}
-	for _, name := range n.tables {
-		id, err := strconv.ParseUint(name[:len(name)-len(tableExt)], 10, 64)
-		m, named := n.manifest[id]
-		if (err != nil || !named) && !orphans {
-			continue
-		}
-		data, err := n.load(name)
-		if err != nil {
-			return err
-		}
-		if t := n.salvageable(data, named, m.KeyID); t != nil {
-			for i := 0; i < t.blocks() && more; i++ {
-				_ = t.read(i, visit) // what it could not read is missing, and the heads tell
+		ended := false
+		lost := i.content.records(b, func(r core.Record) bool {
+			if ctx.Err() != nil {
+				yield(core.Record{}, context.Cause(ctx))
+				ended = true
+			} else {
+				ended = !yield(r, nil)
 			}
+			return !ended
+		})
+		if !ended && lost > 0 {
+			yield(core.Record{}, lossy(op, bucket, lost, b.why()))
 		}
 	}
-	for _, name := range n.logs {
-		data, err := n.load(name)
-		if err != nil {
-			return err
-		}
-		if more && data != nil {
-			_ = readLog(data, n.registry.key, visit) // likewise
-		}
-	}
-	return nil
 }
 
-// salvageable finds out how a table is encrypted, if nobody can tell.
-func (n *inspection) salvageable(data []byte, named bool, keyID uint64) *table {
-	if named {
-		key, err := n.registry.key(keyID)
-		if err != nil {
-			return nil
-		}
-		t, _ := parseTable(data, key) // nil if it is damaged
-		return t
-	}
-	var found *table
-	for _, key := range n.registry.all() {
-		if t, err := parseTable(data, key); err == nil && t.read(0, nil) == nil {
-			found = t
-		}
-	}
-	return found
-}
+// Damage says what of the files is damaged or missing, whether or not a bucket
+// lost anything by it; nil if nothing is.
+func (i *Inspection) Damage() error { return i.damage }
+
+// Notes are remarks for a person: what the next start will do that is no loss.
+func (i *Inspection) Notes() []string { return slices.Clone(i.notes) }
+
+// Aside returns the names of the folders that were put aside because they were
+// damaged, or written by a newer version.
+func (i *Inspection) Aside() []string { return slices.Clone(i.aside) }

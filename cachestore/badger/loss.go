@@ -42,9 +42,7 @@ func (s *Store) audit(v *view, vouched bool) error {
 		return nil
 	}
 	for id, b := range s.buckets {
-		newest, known := latest[id]
-		current := known && b.head.seq >= newest || !known && vouched
-		if b.broken || !current || (!vouched && b.head.seq != newest) {
+		if newest, known := latest[id]; !b.current(newest, known, vouched) {
 			if err := giveUp(id, b); err != nil {
 				return err
 			}
@@ -76,6 +74,19 @@ func (s *Store) audit(v *view, vouched bool) error {
 	s.log.Warn("cached buckets are lost", "dir", s.dir, "why", why)
 	s.record.damaged(s.log, "", why)
 	return nil
+}
+
+// current reports whether a bucket is as it was written last, as far as the
+// witness, which may know the newest write to it, and the head of the store, if it
+// vouches for the heads, can tell.
+func (b *bucket) current(newest uint64, known, vouched bool) bool {
+	switch {
+	case b.broken:
+		return false
+	case !vouched:
+		return known && b.head.seq == newest
+	}
+	return !known || b.head.seq >= newest
 }
 
 // lostHead returns the head of a bucket that is given up, and the generations of

@@ -94,9 +94,9 @@ func (s *Store) start(ctx context.Context) error {
 		return err
 	}
 	data := s.folder.path(dataName)
-	var found *inspection
+	var found *survey
 	if before != stageAgain && before != stageAside {
-		found, err = inspect(data, s.keys)
+		found, err = takeSurvey(data, s.keys)
 		if errors.Is(err, errKey) && s.witness.whole && s.witness.keyID == keyID(s.keys[0]) {
 			// The key is the right one: what tells so in the folder is damaged.
 			found.damage, err = errRegistry, nil
@@ -114,7 +114,7 @@ func (s *Store) start(ctx context.Context) error {
 }
 
 // repair makes a folder out of one that Badger should not open.
-func (s *Store) repair(ctx context.Context, found *inspection, before stage) error {
+func (s *Store) repair(ctx context.Context, found *survey, before stage) error {
 	w := s.witness
 	switch {
 	case found.newer:
@@ -148,7 +148,7 @@ func (s *Store) repair(ctx context.Context, found *inspection, before stage) err
 
 // usedKey names the user's key that a folder is encrypted with, and says whether
 // there is one.
-func (n *inspection) usedKey() (id [keyIDSize]byte, encrypted bool) {
+func (n *survey) usedKey() (id [keyIDSize]byte, encrypted bool) {
 	if n.registry == nil {
 		return id, false
 	}
@@ -156,7 +156,7 @@ func (n *inspection) usedKey() (id [keyIDSize]byte, encrypted bool) {
 }
 
 // salvage makes a new folder of what can be read of one.
-func (s *Store) salvage(ctx context.Context, found *inspection, before stage, why error, convert bool) error {
+func (s *Store) salvage(ctx context.Context, found *survey, before stage, why error, convert bool) error {
 	if err := s.room(2 * found.bytes); err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (s *Store) abandon(why string) error {
 }
 
 // launch lets Badger open its folder.
-func (s *Store) launch(found *inspection) error {
+func (s *Store) launch(found *survey) error {
 	root := s.folder.root
 	if err := mark(root, stageOpen); err != nil {
 		return err

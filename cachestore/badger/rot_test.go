@@ -191,9 +191,16 @@ func playRot(ctx context.Context, argument string) error {
 				return err
 			}
 		}
+		told, err := inspectRotten(ctx, "rotten", opts, want)
+		if err != nil {
+			return fmt.Errorf("damage %d, %v: inspected: %w", i, all[i], err)
+		}
 		reported, served, err := checkRotten(ctx, "rotten", opts, want)
 		if err != nil {
 			return fmt.Errorf("damage %d, %v: %w", i, all[i], err)
+		}
+		if reported > 0 && !told {
+			return fmt.Errorf("damage %d, %v: %d buckets are lost, and an inspection said nothing", i, all[i], reported)
 		}
 		if err := say(fmt.Sprintf("%d %d %d", i, reported, served)); err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 // salvage copies the newest version of each key from a folder that Badger should
 // not open into a new one at dir. It does not judge: what is missing or wrong is
 // found when a bucket is compared with its head.
-func salvage(ctx context.Context, from *inspection, orphans bool, dir string, key []byte, log *slog.Logger) error {
+func salvage(ctx context.Context, from *survey, orphans bool, dir string, key []byte, log *slog.Logger) error {
 	seed := maphash.MakeSeed()
 	newest := make(map[uint64]uint64)
 	err := from.each(orphans, func(it item) bool {

@@ -184,16 +184,16 @@ func (s *Store) fetch(b *bucket, key string, want uint64) (core.Record, error) {
 	if err != nil || e.sum != want {
 		return core.Record{}, errEnvelope
 	}
-	return v.recordOf(b.id, b.head.generation, key, e)
+	return recordOf(v, b.id, b.head.generation, key, e)
 }
 
 // recordOf completes a record whose value may stand elsewhere.
-func (v *view) recordOf(id bucketID, generation uint64, key string, e entry) (core.Record, error) {
+func recordOf(v reader, id bucketID, generation uint64, key string, e entry) (core.Record, error) {
 	r := core.Record{Key: key, Value: e.value, Revision: e.revision, SavedAt: e.savedAt}
 	if e.blob == nil {
 		return r, nil
 	}
-	value, err := v.blob(id, generation, *e.blob)
+	value, err := e.blob.read(v, id, generation)
 	r.Value = value
 	return r, err
 }

@@ -40,10 +40,22 @@ type witness struct {
 	whole bool
 }
 
-// loadWitness reads the witness of a folder. What is damaged of it is left out.
-func loadWitness(root *os.Root) (*witness, error) {
+// loadWitness reads the witness of a folder, and keeps it open to be written. What
+// is damaged of it is left out.
+func loadWitness(root *os.Root) (*witness, error) { return openWitness(root, os.O_RDWR) }
+
+// readWitness reads the witness of a folder that is not to be changed.
+func readWitness(root *os.Root) (*witness, error) {
+	w, err := openWitness(root, os.O_RDONLY)
+	if err == nil {
+		w.release()
+	}
+	return w, err
+}
+
+func openWitness(root *os.Root, flags int) (*witness, error) {
 	w := &witness{recent: make(map[uint64]bucketID)}
-	f, err := root.OpenFile(witnessName, os.O_RDWR, 0o600)
+	f, err := root.OpenFile(witnessName, flags, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return w, nil
 	}

@@ -18,7 +18,7 @@ func fileKind() kind {
 			found, err := filepath.Glob(filepath.Join(dir, "*.json"))
 			return err == nil && len(found) > 0
 		},
-		view: func(dir string, key []byte) (view, error) {
+		view: func(_ context.Context, dir string, key []byte) (view, error) {
 			i, err := file.Inspect(dir, file.Options{Key: key})
 			if err != nil {
 				return nil, err
@@ -51,5 +51,7 @@ func (v fileView) records(ctx context.Context, bucket string) iter.Seq2[core.Rec
 	return v.folder.All(ctx, bucket)
 }
 
+func (v fileView) damage() error   { return nil }
+func (v fileView) notes() []string { return nil }
 func (v fileView) aside() []string { return v.folder.Aside() }
 func (v fileView) close() error    { return v.folder.Close() }

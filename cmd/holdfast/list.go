@@ -15,7 +15,7 @@ func list(ctx context.Context, i *invocation, args []string) (err error) {
 	if err := i.parse(args, 0, 0); err != nil {
 		return err
 	}
-	v, err := i.view()
+	v, err := i.view(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,10 +45,23 @@ func list(ctx context.Context, i *invocation, args []string) (err error) {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	if damaged {
+	if tellDamage(i, v) || damaged {
 		return errDamage
 	}
 	return ctx.Err()
+}
+
+// tellDamage says what is wrong with the store beyond its buckets, and reports
+// whether anything is.
+func tellDamage(i *invocation, v view) bool {
+	for _, note := range v.notes() {
+		_, _ = fmt.Fprintf(i.out, "note     %s\n", note)
+	}
+	if err := v.damage(); err != nil {
+		_, _ = fmt.Fprintf(i.out, "DAMAGED  the store: %v\n", err)
+		return true
+	}
+	return false
 }
 
 // newestOf returns the record of a bucket that was saved last, without its value;

@@ -22,7 +22,7 @@ func show(ctx context.Context, i *invocation, args []string) (err error) {
 	if err := i.parse(args, 0, 1); err != nil {
 		return err
 	}
-	v, err := i.view()
+	v, err := i.view(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func show(ctx context.Context, i *invocation, args []string) (err error) {
 		}
 	}
 	switch {
-	case damaged:
+	case tellDamage(i, v) || damaged:
 		return errDamage
 	case !found && len(i.rest) > 0:
 		return fmt.Errorf("there is no bucket %s in %s", printable(i.rest[0]), i.dir)

@@ -11,7 +11,7 @@ func verify(ctx context.Context, i *invocation, args []string) (err error) {
 	if err := i.parse(args, 0, 0); err != nil {
 		return err
 	}
-	v, err := i.view()
+	v, err := i.view(ctx)
 	if err != nil {
 		return err
 	}
@@ -32,8 +32,13 @@ func verify(ctx context.Context, i *invocation, args []string) (err error) {
 	for _, name := range v.aside() {
 		_, _ = fmt.Fprintf(i.out, "aside    %s: put aside earlier; delete it when nobody needs it\n", printable(name))
 	}
+	damaged := tellDamage(i, v)
 	if bad > 0 {
 		_, _ = fmt.Fprintf(i.out, "%d of %s not whole\n", bad, count(len(all), "bucket"))
+		return errDamage
+	}
+	if damaged {
+		_, _ = fmt.Fprintf(i.out, "%s, all whole, in a store that is not\n", count(len(all), "bucket"))
 		return errDamage
 	}
 	_, err = fmt.Fprintf(i.out, "%s, all whole\n", count(len(all), "bucket"))

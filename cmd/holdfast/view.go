@@ -16,6 +16,11 @@ type view interface {
 	buckets(ctx context.Context) ([]bucket, error)
 	// records yields the records of a bucket, as core.CacheStore.All does.
 	records(ctx context.Context, bucket string) iter.Seq2[core.Record, error]
+	// damage is what is wrong with the store beyond its buckets; nil if nothing is.
+	// It never holds a value.
+	damage() error
+	// notes are remarks that are no damage.
+	notes() []string
 	// aside names what was put aside earlier, because it was damaged or newer.
 	aside() []string
 	close() error
@@ -48,13 +53,13 @@ type kind struct {
 	// looks reports whether a folder looks like one of this kind.
 	looks func(dir string) bool
 	// view opens a folder for inspection.
-	view func(dir string, key []byte) (view, error)
+	view func(ctx context.Context, dir string, key []byte) (view, error)
 	// store opens a folder for writing, and makes it if it is missing.
 	store func(dir string, key []byte) core.CacheStore
 }
 
 // kinds are all kinds; the first is that of a folder that looks like none.
-func kinds() []kind { return []kind{fileKind()} }
+func kinds() []kind { return []kind{fileKind(), badgerKind()} }
 
 func kindNames() []string {
 	var names []string
@@ -79,10 +84,10 @@ func (i *invocation) kind() (kind, error) {
 }
 
 // view opens the folder for inspection.
-func (i *invocation) view() (view, error) {
+func (i *invocation) view(ctx context.Context) (view, error) {
 	k, err := i.kind()
 	if err != nil {
 		return nil, err
 	}
-	return k.view(i.dir, i.key)
+	return k.view(ctx, i.dir, i.key)
 }

@@ -40,6 +40,9 @@ func (c *Client) ConfigSource(prefix string, _ ConfigOptions) *ConfigSource {
 // Origin implements [core.ConfigSource]: "etcd " and the prefix.
 func (s *ConfigSource) Origin() string { return driver + " " + s.set.prefix }
 
+// Addresses implements [core.Located].
+func (s *ConfigSource) Addresses() []string { return s.client.addresses() }
+
 // Load implements [core.ConfigSource]. The Snapshot is a Replica if it was read
 // without quorum (an etcd serializable read).
 func (s *ConfigSource) Load(ctx context.Context) (core.Snapshot[[]byte], error) {

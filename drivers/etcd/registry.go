@@ -29,6 +29,7 @@ var (
 	_ core.Registry    = (*Registry)(nil)
 	_ core.LossAwaiter = (*Registry)(nil)
 	_ core.Comparer    = (*Registry)(nil)
+	_ core.Located     = (*Registry)(nil)
 )
 
 var errNoService = errors.New("no service name")
@@ -44,6 +45,9 @@ func (c *Client) Registry(options RegistryOptions) *Registry {
 
 // Origin implements [core.Registry]: "etcd " and the prefix.
 func (r *Registry) Origin() string { return driver + " " + r.prefix }
+
+// Addresses implements [core.Located].
+func (r *Registry) Addresses() []string { return r.client.addresses() }
 
 // Discover implements [core.Registry]. The Snapshot is a Replica if it was read
 // without quorum (an etcd serializable read).

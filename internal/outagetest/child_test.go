@@ -23,6 +23,7 @@ type childSpec struct {
 	Endpoints []string
 	Service   string
 	ID        string
+	Web       *webSpec // a Gin service by holdfastgin.Run; nil is one without HTTP
 }
 
 // childState is what a child answers to a line on its input.
@@ -47,6 +48,9 @@ func serveChild(ctx context.Context, spec string) error {
 	var s childSpec
 	if err := json.Unmarshal([]byte(spec), &s); err != nil {
 		return err
+	}
+	if s.Web != nil {
+		return serveWeb(ctx, s)
 	}
 	client, err := etcd.Dial(etcd.DialOptions{Endpoints: s.Endpoints})
 	if err != nil {

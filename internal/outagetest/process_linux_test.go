@@ -21,6 +21,7 @@ type child struct {
 	input   io.WriteCloser
 	answers *json.Decoder
 	exited  chan struct{}
+	state   *os.ProcessState // how it ended; set before exited is closed
 }
 
 // startChild runs the test binary as a service. It is killed with the test.
@@ -59,7 +60,8 @@ func startChild(t *testing.T, spec childSpec) *child {
 		c.process = cmd.Process
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // killed, as a rule
+			_ = cmd.Wait() // the state tells
+			c.state = cmd.ProcessState
 		}
 	}()
 	if err := <-started; err != nil {
@@ -102,7 +104,7 @@ func TestAppPausedLongerThanTTL_RegistersOnce_Row31(t *testing.T) {
 	const clause = "app paused longer than TTL"
 	server := etcdtest.Start(t, etcdtest.Options{})
 	c := startCouple(t, server)
-	app := startChild(t, childSpec{server.Endpoints(), "orders", "orders-child"})
+	app := startChild(t, childSpec{Endpoints: server.Endpoints(), Service: "orders", ID: "orders-child"})
 	seen := func(n int) func() bool { return func() bool { return len(c.inventory.peers.Instances()) == n } }
 	eventually(t, "the peer sees it", seen(2))
 	eventually(t, "it says registered", func() bool { return app.ask().State == "registered" })
@@ -136,7 +138,7 @@ func TestAppKilled_GoneFromPeers_Row29(t *testing.T) {
 	const clause = "app killed"
 	server := etcdtest.Start(t, etcdtest.Options{})
 	c := startCouple(t, server)
-	app := startChild(t, childSpec{server.Endpoints(), "orders", "orders-child"})
+	app := startChild(t, childSpec{Endpoints: server.Endpoints(), Service: "orders", ID: "orders-child"})
 	seen := func(n int) func() bool { return func() bool { return len(c.inventory.peers.Instances()) == n } }
 	eventually(t, "the peer sees it", seen(2))
 	dog := guard(t, c.inventory, firstItems)
