@@ -71,7 +71,7 @@ func (o ProblemOptions) withDefaults() ProblemOptions {
 func Problems(opts ProblemOptions) gin.HandlerFunc {
 	opts = opts.withDefaults()
 	return func(c *gin.Context) {
-		f := failure{c: c, given: c.Request}
+		f := failure{c: c, given: c.Request, status: c.Writer.Status()}
 		c.Next()
 		if len(c.Errors) > 0 && !c.Writer.Written() {
 			opts.answer(f)
@@ -81,8 +81,9 @@ func Problems(opts ProblemOptions) gin.HandlerFunc {
 
 // failure is a request whose handler wrote nothing.
 type failure struct {
-	c     *gin.Context
-	given *http.Request // what came after may have given it another ctx, and ended that
+	c      *gin.Context
+	given  *http.Request // what came after may have given it another ctx, and ended that
+	status int           // before the handlers; where no route matches, gin has set it
 }
 
 // answer answers for a handler.
@@ -104,14 +105,14 @@ func (o ProblemOptions) answer(f failure) {
 			continue
 		}
 		if _, whole := errors.AsType[Problem](err); !whole {
-			o.complete(c, &p, again, reported)
+			o.complete(f, &p, again, reported)
 		}
 		o.WriteProblem(c, p.complete())
 		return
 	}
 	if o.Unknown {
 		p := Problem{}
-		o.complete(c, &p, false, c.Errors.Last())
+		o.complete(f, &p, false, c.Errors.Last())
 		o.WriteProblem(c, p.complete())
 	}
 }
@@ -127,8 +128,9 @@ func (f failure) ending() error {
 }
 
 // complete adds what the error alone does not say.
-func (o ProblemOptions) complete(c *gin.Context, p *Problem, again bool, reported *gin.Error) {
-	if status := c.Writer.Status(); status >= 400 {
+func (o ProblemOptions) complete(f failure, p *Problem, again bool, reported *gin.Error) {
+	c := f.c
+	if status := c.Writer.Status(); status >= 400 && status != f.status {
 		p.Status = status
 		if p.Type == "" {
 			p.Title = "" // it is that of the status

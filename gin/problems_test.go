@@ -82,6 +82,24 @@ func TestProblems_KeepsTheStatusOfTheHandler(t *testing.T) {
 	}
 }
 
+// TestProblems_404IsNobodysChoiceWhereNoRouteMatches: gin sets it before the handlers
+// of NoRoute run, a proxy say.
+func TestProblems_404IsNobodysChoiceWhereNoRouteMatches(t *testing.T) {
+	engine := gin.New()
+	engine.Use(Problems(ProblemOptions{}))
+	engine.NoRoute(func(c *gin.Context) {
+		if c.Request.URL.Path == "/proxied" {
+			_ = c.Error(policy.ErrOpen)
+		}
+	})
+	if w := serve(t, engine, "GET", "/proxied"); w.Code != 503 {
+		t.Errorf("the proxy's error is %d %s", w.Code, w.Body)
+	}
+	if w := serve(t, engine, "GET", "/none"); w.Code != 404 || w.Header().Get("Content-Type") == ProblemType {
+		t.Errorf("no route: %d %s", w.Code, w.Body)
+	}
+}
+
 func TestProblems_TitleOfABareStatusIsThatOfTheStatus(t *testing.T) {
 	resp := asked(t, http.MethodGet, Problems(ProblemOptions{}), func(c *gin.Context) {
 		c.Status(http.StatusGone)
