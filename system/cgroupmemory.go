@@ -3,6 +3,7 @@ package system
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strconv"
@@ -42,16 +43,11 @@ func (c *cgroup) memory(hostBytes uint64) (*Memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range inactive {
-		cache, found, err := field(data, name)
-		if err != nil {
-			return nil, malformed(path, err)
-		}
-		if found {
-			used -= min(cache, used)
-			break
-		}
+	cache, err := cacheIn(data, inactive)
+	if err != nil {
+		return nil, malformed(path, err)
 	}
+	used -= min(cache, used)
 	limit, found, err := field(data, "hierarchical_memory_limit") // version 1 knows what the parents allow
 	if err != nil {
 		return nil, malformed(path, err)
@@ -71,6 +67,17 @@ func (c *cgroup) memory(hostBytes uint64) (*Memory, error) {
 		m.LimitBytes = hostBytes
 	}
 	return m, nil
+}
+
+// cacheIn returns the file cache that was not used lately, by the first key that is
+// there.
+func cacheIn(data []byte, keys []string) (uint64, error) {
+	for _, key := range keys {
+		if n, found, err := field(data, key); found || err != nil {
+			return n, err
+		}
+	}
+	return 0, fmt.Errorf("it has no %s", keys[0])
 }
 
 // limitOf returns the limit of one group; noLimit or more is none.
