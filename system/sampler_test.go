@@ -207,20 +207,25 @@ func TestSampler_OutlivesADiskThatHangs(t *testing.T) {
 
 func TestSampler_AsksADiskAgainThatHasAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		asked := 0
 		d := &disk{path: "/slow", space: func(string) (space, error) {
-			time.Sleep(3 * time.Second)
-			return space{total: 10}, nil
+			switch asked++; asked {
+			case 1:
+				time.Sleep(3 * time.Second)
+				return space{total: 10}, nil
+			case 2:
+				return space{total: 10, free: 1, inodes: 100, freeInodes: 2}, nil
+			}
+			return space{}, errors.New("no such folder")
 		}}
 		if _, err := d.read(t.Context()); !errors.Is(err, errHangs) {
 			t.Error(err)
 		}
 		time.Sleep(10 * time.Second)
-		d.space = func(string) (space, error) { return space{total: 10, free: 1, inodes: 100, freeInodes: 2}, nil }
 		one, err := d.read(t.Context())
 		if want := (Disk{"/slow", 0.98, 9, 10}); err != nil || one != want {
 			t.Errorf("got %+v, %v", one, err)
 		}
-		d.space = func(string) (space, error) { return space{}, errors.New("no such folder") }
 		if _, err := d.read(t.Context()); err == nil {
 			t.Error("a disk that is not there is read")
 		}
