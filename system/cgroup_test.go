@@ -228,6 +228,26 @@ func TestReader_CgroupWithoutTime(t *testing.T) {
 	})
 }
 
+// TestReader_LosesThrottlingThatIsGarbage, and the whole CPU with it.
+func TestReader_LosesThrottlingThatIsGarbage(t *testing.T) {
+	needsLinks(t)
+	for _, key := range []string{"nr_periods", "nr_throttled", "throttled_usec"} {
+		s := boot(t, bare, v2, map[string]string{"sys/fs/cgroup/cpu.stat": "usage_usec 1\n" + key + " x\n"}).reader().read(t.Context())
+		if got := lacking(s, "cgroup.cpu"); !strings.Contains(got, "cpu.stat is malformed") {
+			t.Errorf("%s: %q", key, got)
+		}
+	}
+}
+
+func TestDuration_IsBounded(t *testing.T) {
+	if got := duration(math.MaxUint64, time.Microsecond); got != math.MaxInt64 {
+		t.Error(got)
+	}
+	if got := duration(7, time.Microsecond); got != 7*time.Microsecond {
+		t.Error(got)
+	}
+}
+
 func TestRatio_OfNoLimitIsUnknown(t *testing.T) {
 	if v, known := (CPU{UsedCores: 1}).Ratio(); known || v != 0 {
 		t.Errorf("got %v, %v", v, known)

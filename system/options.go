@@ -108,13 +108,13 @@ func (t Thresholds) normalize() (Thresholds, error) {
 	} {
 		switch {
 		case math.IsNaN(*f.value) || *f.value > 1:
-			return t, fmt.Errorf("Thresholds.%s is %v; give a share from 0 to 1", f.name, *f.value)
+			return t, fmt.Errorf("Options.Thresholds.%s is %v; give a share from 0 to 1", f.name, *f.value)
 		case *f.value == 0:
 			*f.value = f.fallback
 		}
 	}
 	if t.Readings < 0 {
-		return t, errors.New("Thresholds.Readings is negative; give a positive number, or 0 for the default")
+		return t, errors.New("Options.Thresholds.Readings is negative; give a positive number, or 0 for the default")
 	}
 	if t.Readings == 0 {
 		t.Readings = 2

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +45,35 @@ func TestSampler_SamplesAtItsCadence(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSampler_HasOneGoroutine, and one more while it pushes.
+func TestSampler_HasOneGoroutine(t *testing.T) {
+	needsLinks(t)
+	for want, push := range map[int]PushOptions{1: {}, 2: pushing(&collector{answer: func(int) (*http.Response, error) { return status(204) }}, PushOptions{})} {
+		synctest.Test(t, func(t *testing.T) {
+			s := boot(t, bare, v2).sampler(Options{Push: push})
+			for range 3 {
+				s.Start()
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			stacks := make([]byte, 1<<20)
+			stacks = stacks[:runtime.Stack(stacks, true)]
+			if got := bytes.Count(stacks, []byte("created by github.com/holdfast-go/holdfast/system.(")); got != want {
+				t.Errorf("there are %d goroutines, want %d:\n%s", got, want, stacks)
+			}
+		})
+	}
+}
+
+func TestSample_TakesNoMemory(t *testing.T) {
+	needsLinks(t)
+	s := boot(t, bare, v2).sampler(Options{})
+	s.take()
+	if n := testing.AllocsPerRun(100, func() { _, _ = s.Sample() }); n > 0 {
+		t.Errorf("it takes %v allocations", n)
 	}
 }
 
