@@ -79,7 +79,7 @@ func (r *reader) readCgroup(s *Sample, fs procfs.FS) {
 func (s *Sample) part(name string, read func() error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.lack(name, fmt.Errorf("panic: %v", p))
+			s.lack(name, fmt.Errorf("panic: %T", p))
 		}
 	}()
 	if err := read(); err != nil {
