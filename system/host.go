@@ -65,7 +65,7 @@ func (h *host) cpu() (*CPU, error) {
 }
 
 // parseTicks reads the first lines of /proc/stat. The parser of procfs reads them
-// all, with a count of each interrupt, which takes 3 ms on a large machine (docs/benchmarks.md).
+// all, with a count of each interrupt, which takes 2 ms and more on a large machine (docs/benchmarks.md).
 func parseTicks(data []byte) (ticks, error) {
 	var t ticks
 	first, rest, _ := bytes.Cut(data, []byte("\n"))
