@@ -111,7 +111,7 @@ func TestReader_FollowsTheGroupOfTheProcess(t *testing.T) {
 
 		"outside of the namespace": {v2, map[string]string{"proc/42/cgroup": "0::/../other\n"}, nil, "", nil, nil, "cgroup"},
 		"outside of the mount":     {v1, map[string]string{"proc/42/cgroup": "5:memory:/docker/abcd\n3:cpu,cpuacct:/docker\n"}, nil, "", nil, nil, "cgroup"},
-		"not mounted":              {v2, map[string]string{"proc/42/mountinfo": "24 1 8:1 / / rw - ext4 /dev/root rw\n"}, nil, "", nil, nil, "cgroup"},
+		"not mounted":              {v2, map[string]string{"proc/42/mountinfo": "24 1 8:1 / / rw - ext4 /dev/vda1 rw\n"}, nil, "", nil, nil, "cgroup"},
 		"a folder that is gone":    {v2, map[string]string{"proc/42/cgroup": "0::/gone\n"}, nil, "", nil, nil, "cgroup"},
 		"only memory":              {v1, map[string]string{"proc/42/cgroup": "5:memory:/docker/abc\n"}, nil, "v1", nil, half, "cgroup.cpu cgroup.pressure"},
 		"only the CPU":             {v1, map[string]string{"proc/42/cgroup": "3:cpu,cpuacct:/docker/abc\n"}, usedV1, "v1", throttled(1.5, true), nil, "cgroup.memory cgroup.pressure"},

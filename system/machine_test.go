@@ -118,7 +118,7 @@ var bare = map[string]string{
 // v2 is a container in a namespace of its own: half a processor, 1 GiB.
 var v2 = map[string]string{
 	"proc/42/cgroup":                "0::/\n",
-	"proc/42/mountinfo":             "31 23 0:28 / /sys/fs/cgroup ro,nosuid - cgroup2 cgroup rw,nsdelegate\n24 1 8:1 / / rw shared:1 - ext4 /dev/root rw\n",
+	"proc/42/mountinfo":             "31 23 0:28 / /sys/fs/cgroup ro,nosuid - cgroup2 cgroup rw,nsdelegate\n24 1 8:1 / / rw shared:1 - ext4 /dev/vda1 rw\n",
 	"sys/fs/cgroup/cpu.max":         "50000 100000\n",
 	"sys/fs/cgroup/cpu.stat":        "usage_usec 1000000\nuser_usec 1\nnr_periods 10\nnr_throttled 1\nthrottled_usec 2500000\n",
 	"sys/fs/cgroup/memory.current":  "536870912\n",
