@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -77,6 +78,8 @@ type Store struct {
 
 	viewing sync.Mutex
 	views   map[*view]struct{} // of Alls in progress; guarded by viewing
+
+	gaveBack atomic.Int64 // when memory was, in seconds
 
 	record journal
 }
@@ -289,7 +292,7 @@ func (s *Store) lockRead(ctx context.Context, op, name string) (*bucket, error) 
 		if err := s.take(ctx, op, name); err != nil {
 			return nil, err
 		}
-		err := s.prepare(ctx, op, name)
+		err := s.prepare(ctx, op, name, true)
 		s.give()
 		if err != nil {
 			return nil, err
@@ -297,9 +300,9 @@ func (s *Store) lockRead(ctx context.Context, op, name string) (*bucket, error) 
 	}
 }
 
-// prepare opens the store unless it is open, and loads a bucket unless that was
-// done. The caller has the turn.
-func (s *Store) prepare(ctx context.Context, op, name string) error {
+// prepare opens the store unless it is open, and loads a bucket if that is wanted
+// and was not done. The caller has the turn.
+func (s *Store) prepare(ctx context.Context, op, name string, load bool) error {
 	if err := s.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -310,7 +313,7 @@ func (s *Store) prepare(ctx context.Context, op, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.buckets[idOf(name)]
-	if b == nil || b.loaded {
+	if b == nil || b.loaded || !load {
 		return nil
 	}
 	v, err := s.db.view()
