@@ -47,8 +47,11 @@ func (s *Store) write(ctx context.Context, bucket string, b core.Batch) (anew in
 		return 0, err
 	}
 	defer s.give()
-	// What is dropped need not be read.
-	if err := s.prepare(ctx, op, bucket, !b.Reset); err != nil {
+	purpose := toChange
+	if b.Reset {
+		purpose = toReplace
+	}
+	if err := s.prepare(ctx, op, bucket, purpose); err != nil {
 		return 0, err
 	}
 	err = w.perform(ctx)
