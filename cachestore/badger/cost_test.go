@@ -139,8 +139,8 @@ func TestStore_Costs(t *testing.T) {
 		what           string
 		resident, disk float64 // MiB
 	}{
-		{"write", 72, 45}, {"open", 30, 45}, {"scan", 57, 45}, {"flip", 85, 90}, {"open", 30, 90}, {"scan", 57, 90},
-		{"write encrypted", 80, 45}, {"open encrypted", 30, 45}, {"scan encrypted", 66, 45}, {"flip encrypted", 92, 90},
+		{"write", 74, 45}, {"open", 38, 45}, {"scan", 60, 45}, {"flip", 85, 90}, {"open", 38, 90}, {"scan", 60, 90},
+		{"write encrypted", 82, 45}, {"open encrypted", 45, 45}, {"scan encrypted", 70, 45}, {"flip encrypted", 90, 90},
 	} {
 		dir := folders[strings.HasSuffix(row.what, "encrypted")]
 		lines := finish(t, "cost "+row.what, dir)
