@@ -246,3 +246,36 @@ func TestProblems_LetsPanicsPass(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// TestProblems_OverTheWireARequestThatIsCutShortIsDraining: the process is told to
+// hurry while a handler waits for something.
+func TestProblems_OverTheWireARequestThatIsCutShortIsDraining(t *testing.T) {
+	svc := startService(t, newBackend(t), nil)
+	engine := gin.New()
+	engine.Use(Problems(ProblemOptions{}), Provenance(svc, ProvenanceOptions{Headers: true}))
+	begun := make(chan struct{})
+	engine.GET("/slow", func(c *gin.Context) {
+		close(begun)
+		<-c.Request.Context().Done()
+		_ = c.Error(fmt.Errorf("users: %w", c.Request.Context().Err()))
+	})
+	r := runService(t, svc, engine, RunOptions{Stop: fast()})
+	answered := make(chan *http.Response, 1)
+	go func() { answered <- r.request(http.MethodGet, "/slow") }()
+	<-begun
+	r.stop()
+	r.life.Hurry()
+	var resp *http.Response
+	select {
+	case resp = <-answered:
+	case <-time.After(patience):
+		t.Fatal("no answer")
+	}
+	level, retry, body := resp.Header.Get(HeaderLevel), resp.Header.Get("Retry-After"), bodyOf(t, resp)
+	if resp.StatusCode != 503 || body["type"] != called("draining") || level == "" || retry == "" {
+		t.Errorf("status %d, level %q, Retry-After %q, %v", resp.StatusCode, level, retry, body)
+	}
+	if err := r.ended(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
