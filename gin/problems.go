@@ -34,8 +34,9 @@ type ProblemOptions struct {
 	RetryAfter time.Duration
 	// TypeBase takes the place of [DefaultTypeBase].
 	TypeBase string
-	// Unknown makes errors that are of no kind a problem of status 500. Default
-	// false: they are left to others.
+	// Unknown makes errors that are of no kind a problem of status 500, or 400 if they
+	// are of what a client sent (gin.ErrorTypeBind). Default false: they are left to
+	// others.
 	Unknown bool
 }
 
@@ -111,8 +112,11 @@ func (o ProblemOptions) answer(f failure) {
 		return
 	}
 	if o.Unknown {
-		p := Problem{}
-		o.complete(f, &p, false, c.Errors.Last())
+		p, last := Problem{}, c.Errors.Last()
+		if last.IsType(gin.ErrorTypeBind) {
+			p.Status = http.StatusBadRequest
+		}
+		o.complete(f, &p, false, last)
 		o.WriteProblem(c, p.complete())
 	}
 }

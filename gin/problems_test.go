@@ -72,6 +72,17 @@ func TestProblems_TakesTheNewestErrorThatIsOne(t *testing.T) {
 	}
 }
 
+func TestProblems_UnknownErrorsAreOfTheServerOrOfWhatAClientSent(t *testing.T) {
+	for kind, want := range map[gin.ErrorType]int{gin.ErrorTypePrivate: 500, gin.ErrorTypeBind: 400} {
+		resp := asked(t, http.MethodGet, Problems(ProblemOptions{Unknown: true}), func(c *gin.Context) {
+			_ = c.Error(errors.New("oh")).SetType(kind)
+		})
+		if body := bodyOf(t, resp); resp.StatusCode != want || body["title"] != http.StatusText(want) {
+			t.Errorf("type %d: status %d, %v; want %d", kind, resp.StatusCode, body, want)
+		}
+	}
+}
+
 func TestProblems_KeepsTheStatusOfTheHandler(t *testing.T) {
 	resp := asked(t, http.MethodGet, Problems(ProblemOptions{}), func(c *gin.Context) {
 		c.Status(http.StatusBadGateway)
