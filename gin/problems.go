@@ -60,9 +60,9 @@ func (o ProblemOptions) withDefaults() ProblemOptions {
 // (c.Error) and write nothing: with the [Problem] that [ProblemOf] finds in the
 // newest error that has one. A status of 400 or more that the handler set by
 // c.Status stays. The level is what [Provenance] knows, and 429 and 503 say when to
-// come back: what the error knows, or ProblemOptions.RetryAfter, rounded up and up
-// to a quarter longer, by a second at least, so that those who were refused
-// together do not come back together.
+// come back: what the error knows, or ProblemOptions.RetryAfter, rounded up, and
+// longer by up to a quarter or up to a second, whichever is more, so that those who
+// were refused together do not come back together.
 //
 // A request that ended because its client hung up gets
 // [StatusClientClosedRequest] and no body; one that the end of the process cut
