@@ -37,6 +37,11 @@ type DiscoveryOptions struct {
 	// backend can't be asked does not count. Negative turns holding off. Default:
 	// 30 s.
 	HoldFor time.Duration
+	// Ejection says when an instance gets no requests for a while. Default: after 5
+	// failures in a row.
+	Ejection EjectionOptions
+	// Probe asks an ejected instance whether it lives. Default: [Connect].
+	Probe Probe
 	// Logger is told of every change of state. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -47,6 +52,10 @@ func (o DiscoveryOptions) withDefaults() DiscoveryOptions {
 	o.RecoverySpread = orDefault(o.RecoverySpread, longestSpread)
 	o.Resync = orDefault(o.Resync, defaultResync)
 	o.HoldFor = orDefault(o.HoldFor, defaultHoldFor)
+	o.Ejection = o.Ejection.withDefaults()
+	if o.Probe == nil {
+		o.Probe = Connect
+	}
 	return o
 }
 
@@ -155,6 +164,8 @@ func idleEndpoints(service, origin string, err error) *Endpoints {
 func (d *Discovery) start(service string) *membership {
 	first := roster{level: core.Empty, since: time.Now()}
 	e := newEndpoints(service, d.origin, new(first))
+	e.outliers.opts, e.outliers.probe = d.opts.Ejection, d.opts.Probe
+	e.outliers.spawn, e.outliers.ctx, e.outliers.tell = d.wg.Go, d.ctx, d.jrnl.record
 	m := &membership{
 		endpoints: e,
 		hold:      &e.hold,
@@ -236,6 +247,9 @@ func (d *Discovery) Close(ctx context.Context) error {
 	engines := d.engines
 	d.mu.Unlock()
 
+	for _, e := range d.all() {
+		e.outliers.end()
+	}
 	d.stop()
 	ended := make(chan struct{})
 	go func() {

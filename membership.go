@@ -162,7 +162,7 @@ func (m *membership) part(u core.Update[core.Instance], now time.Time) {
 	for id := range u.Put {
 		delete(bad, id)
 	}
-	up := len(m.now.up) - m.hold.len() // every suspect was up
+	up := m.now.up.len() - m.hold.len() // every suspect was up
 	var gone []string
 	for _, id := range u.Delete {
 		delete(bad, id)
@@ -276,14 +276,12 @@ func (m *membership) event(e Event) {
 // publish ends a step: it makes the roster visible, then tells about it.
 func (m *membership) publish() {
 	m.tellHold()
-	r := m.now
-	r.finish(m.endpoints.service)
-	m.endpoints.publish(&r)
+	m.endpoints.publish(m.now)
 	for _, e := range m.events {
 		m.jrnl.record(e)
 	}
 	m.events = nil
-	m.cache.save(&r)
+	m.cache.save(&m.now)
 }
 
 // close ends the last step. What is known stays readable, but is in sync with

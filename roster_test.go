@@ -39,8 +39,8 @@ func TestRoster_ApplyEqualsAMap(t *testing.T) {
 					up = append(up, model[id])
 				}
 			}
-			if !slices.Equal(r.all, all) || !slices.Equal(r.up, up) {
-				t.Fatalf("seed %d: all %q up %q, want %q and %q", seed, ids(r.all), ids(r.up), ids(all), ids(up))
+			if !slices.Equal(r.all, all) || !slices.Equal(r.up.in, up) || len(r.up.seen) != len(up) || len(r.whole.seen) != len(all) {
+				t.Fatalf("seed %d: all %q up %q, want %q and %q", seed, ids(r.all), ids(r.up.in), ids(all), ids(up))
 			}
 			if !slices.Equal(old.all, before) {
 				t.Fatalf("seed %d: an edit modified the roster that it was made from", seed)
@@ -51,19 +51,16 @@ func TestRoster_ApplyEqualsAMap(t *testing.T) {
 
 func TestRoster_TurnIsTheRemainder(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 7, 10, 64, 1000, 9999} {
-		r := roster{up: make([]*core.Instance, n)}
-		for i := range r.up {
-			r.up[i] = &core.Instance{Weight: i}
-		}
-		r.finish("inventory")
+		c := crew{in: make([]*core.Instance, n)}
+		c.spread()
 		for range 2000 {
 			turn := rand.Uint32()
-			if got, want := r.turn(turn).Weight, int(turn)%n; got != want {
+			if got, want := int(c.turn(turn)), int(turn)%n; got != want {
 				t.Fatalf("turn %d of %d is %d, want %d", turn, n, got, want)
 			}
 		}
 		for _, turn := range []uint32{0, 1, 1<<31 - 1, 1 << 31, 1<<32 - 1} {
-			if got, want := r.turn(turn).Weight, int(turn)%n; got != want {
+			if got, want := int(c.turn(turn)), int(turn)%n; got != want {
 				t.Fatalf("turn %d of %d is %d, want %d", turn, n, got, want)
 			}
 		}

@@ -13,6 +13,7 @@ var kinds = [...]holdfast.EventKind{
 	holdfast.EventLevel, holdfast.EventRefused, holdfast.EventAccepted, holdfast.EventHeld, holdfast.EventReleased,
 	holdfast.EventRegistered, holdfast.EventLost, holdfast.EventConflict, holdfast.EventDenied, holdfast.EventCache,
 	holdfast.EventPanic, holdfast.EventBreaker, holdfast.EventPhase,
+	holdfast.EventEjected, holdfast.EventReturned,
 }
 
 // service shows the service as a whole.
