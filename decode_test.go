@@ -170,6 +170,14 @@ func FuzzDecode(f *testing.F) {
 	f.Add("app/inner", []byte("{}"))
 	f.Add("app/labels/x/y", []byte("z"))
 	f.Add("app", []byte("- 1"))
+	for _, key := range []string{"", "/", "app/", "app//x", "../app", "app/../other.yaml", "app\x00.json", "app/\xff", "app/" + strings.Repeat("n", 300), "application.yaml"} {
+		f.Add(key, []byte("\x00"))
+		f.Add(key, []byte("{\"a\": [1e999, -0, \"\\ud800\"]}"))
+	}
+	f.Add("app.json", []byte(strings.Repeat("[", 20_000)))
+	f.Add("app.yaml", []byte("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]"))
+	f.Add("app.yaml", []byte("!!binary \"=\": ? - !!x"))
+	f.Add("app.toml", []byte("a.b=1\na.b.c=2\n[a]\n\"\\u0000\"=nan"))
 	f.Fuzz(func(t *testing.T, key string, value []byte) {
 		var got settings
 		found, err := decode("app", map[string][]byte{key: value}, &got)

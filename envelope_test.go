@@ -3,6 +3,7 @@ package holdfast
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +23,9 @@ func FuzzUnseal(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, b := range [][]byte{sealed, in, []byte("null"), []byte(`{"format":1,"sha256":"","data":null}`), []byte(`{"format":2}`)} {
+		for _, key := range []string{"", "../../etc/passwd", "\x00", "\xff", strings.Repeat("n", 300)} {
+			f.Add(key, b)
+		}
 		f.Add("limits", b)
 		f.Add("/", b[:len(b)/2])
 		f.Add("i-1", bytes.ReplaceAll(b, []byte("7"), []byte("8")))

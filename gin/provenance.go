@@ -52,14 +52,8 @@ type ProvenanceOptions struct {
 // outlive it; see docs/benchmarks.md. The handler is safe for concurrent use. A nil
 // svc has no parts of its own: then Of alone counts.
 func Provenance(svc *holdfast.Service, opts ProvenanceOptions) gin.HandlerFunc {
-	of := slices.Clone(opts.Of)
-	if len(of) == 0 && svc != nil {
-		of = []Part{wholePart(svc)}
-	}
-	if opts.Refresh == 0 {
-		opts.Refresh = 100 * time.Millisecond
-	}
-	p := &provenances{of: of, headers: opts.Headers, refresh: opts.Refresh, epoch: time.Now()}
+	p := newProvenances(svc, opts.Of, opts.Refresh)
+	p.headers = opts.Headers
 	return p.handle
 }
 
@@ -72,6 +66,17 @@ type provenances struct {
 
 	last   atomic.Pointer[sampling]
 	asking sync.Mutex
+}
+
+func newProvenances(svc *holdfast.Service, of []Part, refresh time.Duration) *provenances {
+	of = slices.Clone(of)
+	if len(of) == 0 && svc != nil {
+		of = []Part{wholePart(svc)}
+	}
+	if refresh == 0 {
+		refresh = 100 * time.Millisecond
+	}
+	return &provenances{of: of, refresh: refresh, epoch: time.Now()}
 }
 
 // sampling is what the parts said last.

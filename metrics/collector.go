@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/core"
 	"github.com/holdfast-go/holdfast/policy"
+	"github.com/holdfast-go/holdfast/system"
 )
 
 // BackendChain is the label chain of holdfast.Options.Policy.
@@ -48,6 +49,8 @@ type Options struct {
 	// Checks are the health checks; with Gin, holdfastgin.CheckMetrics of a
 	// *health.Set. Default none.
 	Checks Checks
+	// System is the sampler of CPU, memory, load and disks. Default none.
+	System *system.Sampler
 }
 
 // Collector is a prometheus.Collector that shows one service. It holds no state
@@ -116,6 +119,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		c.fallback(s, name, c.opts.Fallbacks[name].Stats())
 	}
 	c.life(s)
+	c.system(s)
 }
 
 // version is that of this module in the program.

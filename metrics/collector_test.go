@@ -310,6 +310,7 @@ func TestCollector_PassesTheLinterOfPromtool(t *testing.T) {
 		c, err := New(svc, Options{
 			Chains: map[string]*policy.Chain{"every": every}, Fallbacks: map[string]Fallback{"n": get},
 			Phases: func() (string, []string) { return "ready", []string{"ready"} },
+			System: sampled(t),
 			Checks: checks(func(f func(string, bool, time.Duration, time.Time)) { f("db", true, 0, time.Now()) }),
 		})
 		if err != nil {

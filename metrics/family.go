@@ -30,6 +30,11 @@ type families struct {
 	answers, failures, unanswered, remembered, rememberedBytes, rememberErrors *family
 
 	phase, checkUp, checkDuration *family
+
+	systemSupported, systemSampled, systemDuration, systemDegraded, systemMissing                 *family
+	systemCPURatio, systemCoresUsed, systemCoresLimit, systemThrottled                            *family
+	systemMemoryRatio, systemMemoryUsed, systemMemoryLimit, systemPressure, systemLoad            *family
+	systemDiskRatio, systemDiskUsed, systemDiskSize, systemPushUp, systemPushes, systemPushErrors *family
 }
 
 func (f *families) gauge(name, help string, labels ...string) *family {
@@ -107,5 +112,26 @@ func newFamilies() *families {
 	f.phase = f.gauge("lifecycle_phase", "1 for the phase that the process is in, 0 for the others.", "phase")
 	f.checkUp = f.gauge("check_up", "1 if a health check is UP.", "check")
 	f.checkDuration = f.gauge("check_duration_seconds", "How long the last run of a health check took.", "check")
+
+	f.systemSupported = f.gauge("system_supported", "1 if the system can be sampled: on Linux.")
+	f.systemSampled = f.gauge("system_sample_timestamp_seconds", "When the newest sample of the system was taken, since the Unix epoch.")
+	f.systemDuration = f.gauge("system_sample_duration_seconds", "How long it took to take the newest sample.")
+	f.systemDegraded = f.gauge("system_degraded", "1 while a figure of the system is beyond its threshold.")
+	f.systemMissing = f.gauge("system_parts_missing", "Parts that the newest sample lacks because they could not be read.")
+	f.systemCPURatio = f.gauge("system_cpu_ratio", "Used share of the processors that the host has or the cgroup may use, between the newest two samples.", "scope")
+	f.systemCoresUsed = f.gauge("system_cpu_used_cores", "Processors that were busy on average between the newest two samples.", "scope")
+	f.systemCoresLimit = f.gauge("system_cpu_limit_cores", "Processors that the host has or the cgroup may use.", "scope")
+	f.systemThrottled = f.counter("system_cpu_throttled_seconds_total", "How long the cgroup was held back by its CPU quota since it was made.", "scope")
+	f.systemMemoryRatio = f.gauge("system_memory_ratio", "Used share of the memory that the host has or the cgroup may use.", "scope")
+	f.systemMemoryUsed = f.gauge("system_memory_used_bytes", "Memory in use: on the host all that is not available, in the cgroup its working set.", "scope")
+	f.systemMemoryLimit = f.gauge("system_memory_limit_bytes", "Memory that the host has or the cgroup may use.", "scope")
+	f.systemPressure = f.gauge("system_pressure_ratio", "Share of the last minute in which some task waited for the resource: cpu, memory, io.", "resource", "scope")
+	f.systemLoad = f.gauge("system_load_average", "Tasks of the host that run or wait, averaged over the window: 1m, 5m, 15m.", "window")
+	f.systemDiskRatio = f.gauge("system_disk_used_ratio", "Used share of a file system, of its bytes or of its inodes, whichever is greater.", "path")
+	f.systemDiskUsed = f.gauge("system_disk_used_bytes", "Bytes of a file system that the program can't use.", "path")
+	f.systemDiskSize = f.gauge("system_disk_size_bytes", "Size of a file system.", "path")
+	f.systemPushUp = f.gauge("system_push_up", "1 while the collector takes samples.")
+	f.systemPushes = f.counter("system_pushes_total", "Samples that the collector took.")
+	f.systemPushErrors = f.counter("system_push_errors_total", "Requests to the collector that failed.")
 	return f
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,12 @@ func TestUnseal_TrustsNoByte(t *testing.T) {
 func FuzzUnseal(f *testing.F) {
 	f.Add("key", seal("key", time.UnixMilli(0), []byte("data")))
 	f.Add("", []byte(sealFormat+" "))
+	for _, key := range []string{"", "../../etc/passwd", "\x00", "\xff\xfe", "a\nb", strings.Repeat("n", 300)} {
+		whole := seal(key, time.Unix(1<<60, 0), []byte("\x00\xff\n"))
+		f.Add(key, whole)
+		f.Add(key, whole[:len(whole)-1])
+		f.Add(key+"x", whole)
+	}
 	f.Fuzz(func(t *testing.T, key string, b []byte) {
 		at, data, err := unseal(key, b)
 		if err == nil && !bytes.Equal(seal(key, at, data), b) {

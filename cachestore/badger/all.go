@@ -18,7 +18,8 @@ const (
 // pager reads a bucket as it was at one moment.
 type pager struct {
 	store  *Store
-	view   *view
+	view   reader
+	live   *view // the same if it is Badger's
 	id     bucketID
 	head   head
 	last   []byte // the key in Badger of the record read last
@@ -80,25 +81,27 @@ func (s *Store) pager(ctx context.Context, op, name string) (*pager, error) {
 	case b.untrusted:
 		return nil, lossy(op, name, b.lost(), b.why())
 	}
-	v, err := s.db.view()
+	v, live, err := s.reader()
 	if err != nil {
 		return nil, classify(op, name, err)
 	}
-	s.viewing.Lock()
-	s.views[v] = struct{}{}
-	s.viewing.Unlock()
-	return &pager{store: s, view: v, id: b.id, head: b.head}, nil
+	if live != nil {
+		s.viewing.Lock()
+		s.views[live] = struct{}{}
+		s.viewing.Unlock()
+	}
+	return &pager{store: s, view: v, live: live, id: b.id, head: b.head}, nil
 }
 
 func (p *pager) close() {
 	p.store.mu.RLock()
 	defer p.store.mu.RUnlock()
 	p.store.viewing.Lock()
-	_, mine := p.store.views[p.view]
-	delete(p.store.views, p.view)
+	_, mine := p.store.views[p.live]
+	delete(p.store.views, p.live)
 	p.store.viewing.Unlock()
 	if mine {
-		p.view.discard()
+		p.live.discard()
 	}
 }
 
@@ -107,7 +110,7 @@ func (p *pager) next() error {
 	s := p.store
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.closed || s.db == nil {
+	if s.closed || p.live != nil && s.db == nil {
 		return core.ErrClosed
 	}
 	b := s.buckets[p.id]

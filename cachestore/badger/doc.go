@@ -46,8 +46,12 @@
 // the process. A Write looks for room first, for each file that Badger may let
 // grow, and is [core.ErrUnavailable] if there is too little; reading goes on. A
 // process beside this one that fills the disk between the look and the write can
-// still end it: give the cache a volume with some room to spare. A store can't be
-// opened without that room either.
+// still end it: give the cache a volume with some room to spare.
+//
+// A store that is opened without that room is read into memory, all of it, without
+// Badger and without changing a file, and served from there. Each Write looks for
+// room again, and opens the store when there is some; until then it is
+// [core.ErrUnavailable], and [Report].ReadOnly is set.
 //
 // # Several processes
 //

@@ -116,6 +116,12 @@ func FuzzEnvelope(f *testing.F) {
 	c.set(headKey(idOf("b")), []byte("v"))
 	c.delete(storeKey())
 	f.Add("key", c.encode(idOf("b")))
+	for _, key := range []string{"", "../../etc/passwd", "\x00", "\xff\xfe", "a\nb", strings.Repeat("n", longestName)} {
+		whole := s.seal(key, &entry{value: []byte("\x00\xff\n"), revision: "\xfe", savedAt: time.Unix(1<<40, 0)})
+		f.Add(key, whole)
+		f.Add(key, whole[:len(whole)-1])
+		f.Add(key+"x", whole)
+	}
 	f.Fuzz(func(t *testing.T, key string, b []byte) {
 		s := newSealer(idOf("b"), 1)
 		if e, err := s.open(key, b); err == nil {
@@ -154,6 +160,10 @@ func FuzzFiles(f *testing.F) {
 	shut(f, s)
 	for _, b := range badgerFiles(f, dir) {
 		f.Add(b)
+	}
+	// Lengths and counts that lie, at either end.
+	for _, b := range []string{"", "\x00", strings.Repeat("\x00", 64), strings.Repeat("\xff", 64), strings.Repeat("\x7f\xff\xff\xff", 16), witnessMagic} {
+		f.Add([]byte(b))
 	}
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		if t, err := parseTable(b, nil); err == nil {

@@ -14,8 +14,8 @@ import (
 
 // examine reads the folder once. The witness comes first: whatever it knows of was
 // in Badger's files before.
-func examine(ctx context.Context, f *folder, keys [][]byte) (*Inspection, error) {
-	i := &Inspection{buckets: make(map[string]*bucket), content: &snapshot{}}
+func examine(ctx context.Context, f *folder, keys [][]byte, seed maphash.Seed) (*Inspection, error) {
+	i := &Inspection{all: make(map[bucketID]*bucket), buckets: make(map[string]*bucket), content: &snapshot{}}
 	w, err := readWitness(f.root)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func examine(ctx context.Context, f *folder, keys [][]byte) (*Inspection, error)
 	found, err := takeSurvey(f.path(data), keys)
 	if errors.Is(err, errKey) {
 		if !w.whole || w.keyID == [keyIDSize]byte{} || !slices.ContainsFunc(keys, func(k []byte) bool { return keyID(k) == w.keyID }) {
-			i.found = []Bucket{{Place: data, Encrypted: true, Err: failure("inspect", "", core.ErrDenied, errKey)}}
+			i.found, i.refused = []Bucket{{Place: data, Encrypted: true, Err: failure("inspect", "", core.ErrDenied, errKey)}}, errKey
 			return i, nil
 		}
 		found.damage, err = errRegistry, nil
@@ -51,7 +51,7 @@ func examine(ctx context.Context, f *folder, keys [][]byte) (*Inspection, error)
 	}
 	switch {
 	case found.newer:
-		i.found = []Bucket{{Place: data, Err: failure("inspect", "", core.ErrUnavailable, errNewer)}}
+		i.found, i.gone = []Bucket{{Place: data, Err: failure("inspect", "", core.ErrUnavailable, errNewer)}}, errNewer.Error()
 		return i, nil
 	case found.empty && w.seq > 0:
 		i.damage = fmt.Errorf("the folder %s is missing or empty, and %d writes to it were acknowledged", data, w.seq)
@@ -68,27 +68,25 @@ func examine(ctx context.Context, f *folder, keys [][]byte) (*Inspection, error)
 	if i.content, err = takeSnapshot(ctx, found, orphans); err != nil {
 		return nil, err
 	}
-	_, encrypted := found.usedKey()
-	i.judge(w, encrypted)
+	_, i.encrypted = found.usedKey()
+	if why := i.judge(w, seed); why != nil && i.damage == nil {
+		i.damage = why
+	}
 	return i, nil
 }
 
-// judge compares what was read with what should be there.
-func (i *Inspection) judge(w *witness, encrypted bool) {
-	all, why := i.heads(w)
-	if why != nil && i.damage == nil {
-		i.damage = why
-	}
-	for id, b := range all {
+// describe makes what a person is told of the buckets.
+func (i *Inspection) describe() {
+	for id, b := range i.all {
 		place := fmt.Sprintf("%x", id[:8])
-		if b == nil || b.broken {
-			i.found = append(i.found, Bucket{Place: place, Encrypted: encrypted, Err: lossy("inspect", place, 1, "nothing tells what it was")})
+		if b.broken {
+			i.found = append(i.found, Bucket{Place: place, Encrypted: i.encrypted, Err: lossy("inspect", place, 1, "nothing tells what it was")})
 			continue
 		}
 		prefix := scope(kindRecord, id, b.head.generation)
 		blobs := scope(kindBlob, id, b.head.generation)
 		it := Bucket{
-			Name: b.head.name, Place: place, Seq: b.head.seq, Saved: b.head.written, Encrypted: encrypted,
+			Name: b.head.name, Place: place, Seq: b.head.seq, Saved: b.head.written, Encrypted: i.encrypted,
 			Bytes: i.content.stored(prefix) + i.content.stored(blobs),
 		}
 		lost := i.content.records(b, func(core.Record) bool { it.Records++; return true })
@@ -107,10 +105,10 @@ func (i *Inspection) judge(w *witness, encrypted bool) {
 	})
 }
 
-// heads returns the buckets as a start would have them, their records loaded; nil
-// for one of which nothing is left. The error says what is wrong with the whole.
-func (i *Inspection) heads(w *witness) (all map[bucketID]*bucket, why error) {
-	all = make(map[bucketID]*bucket)
+// judge makes the buckets as a start would have them, their records loaded and
+// compared with what should be there. The error says what is wrong with the whole.
+func (i *Inspection) judge(w *witness, seed maphash.Seed) (why error) {
+	all := i.all
 	var store storeHead
 	if b := i.content.values[string(storeKey())]; b != nil {
 		store, _ = decodeStoreHead(b) // without one nothing is vouched for
@@ -136,13 +134,13 @@ func (i *Inspection) heads(w *witness) (all map[bucketID]*bucket, why error) {
 	case !w.whole && store.seq > 0:
 		why = fmt.Errorf("the file %s is missing or damaged; the next start makes it anew", witnessName)
 	}
-	seed := maphash.MakeSeed()
 	latest := w.latest()
 	audited := w.seq > store.seq || !vouched
 	for id, b := range all {
 		newest, known := latest[id]
 		switch {
 		case b.broken:
+			b.judgeLost()
 			continue
 		case audited && (!w.covers(store.seq) || !b.current(newest, known, heads == store.heads)):
 			b.judgeLost()
@@ -156,11 +154,12 @@ func (i *Inspection) heads(w *witness) (all map[bucketID]*bucket, why error) {
 		i.gone = "there may have been more buckets than are left: " + why.Error()
 		for id := range latest {
 			if _, there := all[id]; !there {
-				all[id] = nil
+				all[id] = &bucket{id: id, broken: true}
+				all[id].judgeLost()
 			}
 		}
 	}
-	return all, why
+	return why
 }
 
 // finish makes up for what a process died over.

@@ -13,7 +13,7 @@ import (
 func (w *writing) anew(ctx context.Context) error {
 	s := w.store
 	g := &generation{writing: w, ctx: ctx, fresh: &bucket{
-		id: w.id, loaded: true, index: make(map[uint64]uint64), blobs: make(map[uint64]blob),
+		id: w.id, loaded: true, index: make(map[uint64]uint64, len(w.put)), blobs: make(map[uint64]blob),
 	}}
 	w.head = head{generation: 1}
 	if w.old != nil {
@@ -211,6 +211,6 @@ func (g *generation) flush() error {
 	if err := g.store.db.commit(&g.c); err != nil {
 		return err
 	}
-	g.c = change{}
+	g.c.reset()
 	return nil
 }

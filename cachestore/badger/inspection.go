@@ -43,12 +43,16 @@ type Bucket struct {
 // safe for concurrent use.
 type Inspection struct {
 	found   []Bucket
-	buckets map[string]*bucket
+	all     map[bucketID]*bucket
+	buckets map[string]*bucket // those of all whose name is known
 	content *snapshot
 	damage  error
-	gone    string
+	gone    string // why all that was there is lost
+	refused error  // why nothing can be read: errKey
 	notes   []string
 	aside   []string
+
+	encrypted bool
 }
 
 // Inspect reads the store in the folder dir, which another process may be using,

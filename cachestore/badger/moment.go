@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -21,13 +22,13 @@ func steadily(ctx context.Context, f *folder, keys [][]byte) (*Inspection, error
 	if _, err := f.root.Lstat("MANIFEST"); err == nil {
 		return nil, errForeign
 	}
-	said := ""
+	seed, said := maphash.MakeSeed(), ""
 	for range patience {
 		before, err := f.fingerprint()
 		if err != nil {
 			return nil, err
 		}
-		i, err := examine(ctx, f, keys)
+		i, err := examine(ctx, f, keys, seed)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
@@ -38,6 +39,7 @@ func steadily(ctx context.Context, f *folder, keys [][]byte) (*Inspection, error
 		if err != nil || after != before {
 			continue
 		}
+		i.describe()
 		trouble := i.trouble()
 		if trouble == "" || trouble == said {
 			return i, nil

@@ -24,7 +24,7 @@ func (s *Store) open(ctx context.Context) error {
 		return errStuck
 	case s.db != nil && s.db.decided():
 		return s.install(s.db)
-	case s.db != nil:
+	case s.db != nil || s.shelf != nil:
 		return nil
 	}
 	if s.tried.err != nil && time.Since(s.tried.at) < retryAfter {
@@ -36,14 +36,23 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	s.folder = f
-	if err := s.start(ctx); err != nil {
+	return s.begin(ctx)
+}
+
+// begin opens the store in the folder that is open, and closes the folder if that
+// fails.
+func (s *Store) begin(ctx context.Context) error {
+	err := s.start(ctx)
+	if errors.Is(err, errSpace) {
+		err = s.shelve(ctx, err)
+	}
+	if err != nil {
 		_ = s.shut()
 		if ctx.Err() == nil {
 			s.tried = trial{time.Now(), err}
 		}
-		return err
 	}
-	return nil
+	return err
 }
 
 // shut closes whatever is open. The caller has the turn.
@@ -62,6 +71,7 @@ func (s *Store) shut() error {
 		}
 		s.db = nil
 	}
+	s.shelf = nil
 	clear(s.buckets)
 	if s.witness != nil {
 		s.witness.release()

@@ -23,6 +23,7 @@ func play(role string) int {
 		"rot":    playRot,
 		"holder": playHolder,
 		"disk":   playFullDisk,
+		"full":   playFull,
 		"mode":   playReadOnly,
 	}[name]
 	err := errors.New("no such role")

@@ -37,6 +37,9 @@ type Report struct {
 	// Open says that the store is open. All that follows is what was known when it
 	// was last.
 	Open bool
+	// ReadOnly says that there was too little room on the disk to open it for
+	// writing: it is served from memory until a Write finds room.
+	ReadOnly bool
 	// Buckets and Records count what is there.
 	Buckets, Records int
 	// DiskBytes is what the files of the store take, put-aside ones not included.
@@ -64,7 +67,7 @@ type Report struct {
 func (s *Store) Report() Report {
 	st := s.record.report()
 	s.mu.RLock()
-	st.Open = s.db != nil
+	st.Open, st.ReadOnly = s.db != nil || s.shelf != nil, s.shelf != nil
 	st.Buckets, st.Records = s.count()
 	s.mu.RUnlock()
 	tables, all := diskUse(filepath.Join(s.dir, dataName))

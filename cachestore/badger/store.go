@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -70,6 +71,7 @@ type Store struct {
 	mu      sync.RWMutex
 	closed  bool
 	db      *database // nil while not open
+	shelf   *snapshot // instead of db while there is no room for it
 	seq     uint64
 	heads   tally
 	buckets map[bucketID]*bucket // all that are there
@@ -77,6 +79,8 @@ type Store struct {
 
 	viewing sync.Mutex
 	views   map[*view]struct{} // of Alls in progress; guarded by viewing
+
+	gaveBack atomic.Int64 // when memory was, in seconds
 
 	record journal
 }
@@ -171,11 +175,13 @@ func (s *Store) Get(ctx context.Context, bucket, key string) (core.Record, error
 
 // fetch reads one record. The caller holds mu.
 func (s *Store) fetch(b *bucket, key string, want uint64) (core.Record, error) {
-	v, err := s.db.view()
+	v, used, err := s.reader()
 	if err != nil {
 		return core.Record{}, err
 	}
-	defer v.discard()
+	if used != nil {
+		defer used.discard()
+	}
 	envelope, err := v.get(recordKey(b.id, b.head.generation, key))
 	if err != nil {
 		return core.Record{}, err
@@ -204,9 +210,9 @@ func (s *Store) All(ctx context.Context, bucket string) iter.Seq2[core.Record, e
 	return func(yield func(core.Record, error) bool) { s.all(ctx, bucket, yield) }
 }
 
-// Close implements [core.CacheStore]. It waits for the call that is at the disk,
-// and not longer than some 15 seconds in all: if Badger has not ended by then it
-// is [core.ErrUnavailable], the folder stays locked, and what was acknowledged is
+// Close implements [core.CacheStore]. It waits for the call that is at the disk, and
+// for Badger to end, and not longer than 10 seconds for either: then it is
+// [core.ErrUnavailable], the folder stays locked, and what was acknowledged is
 // there at the next start.
 func (s *Store) Close() error {
 	s.mu.Lock()
@@ -282,14 +288,14 @@ func (s *Store) lockRead(ctx context.Context, op, name string) (*bucket, error) 
 		case s.db != nil && s.db.busy():
 			s.mu.RUnlock()
 			return nil, failure(op, name, core.ErrUnavailable, errStuck)
-		case s.db != nil && s.db.stuck.Load() == nil && (b == nil || b.loaded):
+		case s.shelf != nil, s.db != nil && s.db.stuck.Load() == nil && (b == nil || b.loaded):
 			return b, nil
 		}
 		s.mu.RUnlock()
 		if err := s.take(ctx, op, name); err != nil {
 			return nil, err
 		}
-		err := s.prepare(ctx, op, name)
+		err := s.prepare(ctx, op, name, toRead)
 		s.give()
 		if err != nil {
 			return nil, err
@@ -297,10 +303,23 @@ func (s *Store) lockRead(ctx context.Context, op, name string) (*bucket, error) 
 	}
 }
 
-// prepare opens the store unless it is open, and loads a bucket unless that was
-// done. The caller has the turn.
-func (s *Store) prepare(ctx context.Context, op, name string) error {
-	if err := s.open(ctx); err != nil {
+// purpose is what a bucket is needed for.
+type purpose int
+
+const (
+	toRead    purpose = iota
+	toChange          // there must be room
+	toReplace         // likewise, and what is there need not be read
+)
+
+// prepare opens the store unless it is open, and loads a bucket if that is needed
+// and was not done. The caller has the turn.
+func (s *Store) prepare(ctx context.Context, op, name string, what purpose) error {
+	err := s.open(ctx)
+	if err == nil && what != toRead {
+		err = s.unshelve(ctx)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -310,7 +329,7 @@ func (s *Store) prepare(ctx context.Context, op, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.buckets[idOf(name)]
-	if b == nil || b.loaded {
+	if b == nil || b.loaded || what == toReplace || s.shelf != nil {
 		return nil
 	}
 	v, err := s.db.view()

@@ -13,9 +13,9 @@ import (
 const (
 	memTableSize   = 2 << 20 // a seventh of it is the largest transaction
 	valueLogSize   = 1 << 20 // nothing is ever written to the value log
-	tableSize      = 1280 << 10
+	tableSize      = 1 << 20 // its builder takes the next power of two of twice that
 	levelSize      = 32 << 20
-	levelZero      = 16        // tables that wait: each compaction costs memory
+	levelZero      = 32        // tables that wait: each compaction costs memory, and two sets of 100,000 records fit
 	valueThreshold = 256 << 10 // larger ones would go to the value log; parts are smaller
 
 	inlineValue = 32 << 10 // a longer value is stored in parts

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -21,31 +22,64 @@ import (
 // the disk than Badger might take (see [Stats].NeededBytes): Badger would not
 // survive a full disk. If only the very last step failed it is ErrUnavailable
 // too, and the batch may be there.
+//
+// After a Write of 8 MiB or more that wrote a bucket anew, and once a minute at
+// most, the garbage of the whole process is collected and given back to the system.
 func (s *Store) Write(ctx context.Context, bucket string, b core.Batch) error {
+	anew, err := s.write(ctx, bucket, b)
+	if anew >= largeFlip {
+		s.giveBack() // b may be garbage too by now
+	}
+	return err
+}
+
+// write returns how much it wrote if it wrote the bucket anew.
+func (s *Store) write(ctx context.Context, bucket string, b core.Batch) (anew int64, err error) {
 	const op = "write"
 	if err := s.check(ctx, op, bucket); err != nil {
-		return err
+		return 0, err
 	}
 	w, err := s.newWriting(bucket, b)
 	if err != nil {
-		return failure(op, bucket, core.ErrInvalid, err)
+		return 0, failure(op, bucket, core.ErrInvalid, err)
 	}
 	if err := s.take(ctx, op, bucket); err != nil {
-		return err
+		return 0, err
 	}
 	defer s.give()
-	if err := s.prepare(ctx, op, bucket); err != nil {
-		return err
+	purpose := toChange
+	if b.Reset {
+		purpose = toReplace
+	}
+	if err := s.prepare(ctx, op, bucket, purpose); err != nil {
+		return 0, err
 	}
 	err = w.perform(ctx)
 	switch {
 	case err == nil:
-		return nil
+		return w.anewSize, nil
 	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
-		return err
+		return w.anewSize, err
 	}
 	s.record.failed(err)
-	return classify(op, bucket, err)
+	return w.anewSize, classify(op, bucket, err)
+}
+
+const (
+	largeFlip = 8 << 20
+	flipPause = time.Minute
+)
+
+// giveBack returns what a large flip left as garbage to the system: the collector
+// lets garbage grow to the size of what is in use, and the batch is, so that the
+// process would stay twice as large as it need be until the next collection, which
+// may be minutes away. Once a minute is no more than the runtime does by itself.
+func (s *Store) giveBack() {
+	now := time.Now().Unix()
+	last := s.gaveBack.Load()
+	if now-last >= int64(flipPause/time.Second) && s.gaveBack.CompareAndSwap(last, now) {
+		debug.FreeOSMemory()
+	}
 }
 
 // writing is one Write. It is used by who has the turn.
@@ -54,38 +88,55 @@ type writing struct {
 	name    string
 	id      bucketID
 	reset   bool
-	put     []core.Record // of each key the last one
+	put     []core.Record // of each key the last one; the caller's if each is there once
 	delete  map[string]struct{}
 	size    int64
 	old     *bucket
 	head    head // what the bucket will be
 	changes []func(*bucket)
+
+	anewSize int64 // what was written beside the bucket
 }
 
 func (s *Store) newWriting(name string, b core.Batch) (*writing, error) {
-	w := &writing{store: s, name: name, id: idOf(name), reset: b.Reset, delete: make(map[string]struct{}, len(b.Delete))}
-	at := make(map[string]int, len(b.Put))
+	w := &writing{store: s, name: name, id: idOf(name), reset: b.Reset, put: b.Put, delete: make(map[string]struct{}, len(b.Delete))}
+	for _, key := range b.Delete {
+		if err := checkName("key", key); err != nil {
+			return nil, err
+		}
+		w.delete[key] = struct{}{}
+	}
+	seen, again := make(map[uint64]struct{}, len(b.Put)), false
 	for _, r := range b.Put {
 		if err := s.checkRecord(r); err != nil {
 			return nil, err
 		}
 		w.size += int64(len(r.Value)+len(r.Key)+len(r.Revision)) + smallest
-		if i, twice := at[r.Key]; twice {
-			w.put[i] = r
-			continue
-		}
-		at[r.Key] = len(w.put)
-		w.put = append(w.put, r)
+		delete(w.delete, r.Key)
+		h := w.hash(r.Key)
+		_, there := seen[h]
+		again = again || there
+		seen[h] = struct{}{}
 	}
-	for _, key := range b.Delete {
-		if err := checkName("key", key); err != nil {
-			return nil, err
-		}
-		if _, kept := at[key]; !kept {
-			w.delete[key] = struct{}{}
-		}
+	if again {
+		w.put = lastOfEach(b.Put)
 	}
 	return w, nil
+}
+
+// lastOfEach returns of each key the last record.
+func lastOfEach(all []core.Record) []core.Record {
+	at := make(map[string]int, len(all))
+	var last []core.Record
+	for _, r := range all {
+		if i, twice := at[r.Key]; twice {
+			last[i] = r
+			continue
+		}
+		at[r.Key] = len(last)
+		last = append(last, r)
+	}
+	return last
 }
 
 // checkRecord looks at sizes before Badger does, whose errors hold values.
@@ -121,6 +172,10 @@ func (w *writing) perform(ctx context.Context) error {
 		if done, err := w.direct(ctx); done || err != nil {
 			return err
 		}
+	}
+	w.anewSize = w.size
+	if w.old != nil && !w.reset {
+		w.anewSize += int64(w.old.head.count) * smallest // at least
 	}
 	return w.anew(ctx)
 }

@@ -41,8 +41,11 @@
 // before it is served instead, and where that is missing or damaged too, the
 // records whose own checksums are right. Either way All ends with an
 // [core.ErrCorrupt], and a key that is not found is ErrCorrupt too, because it
-// may be among what was lost. A damaged journal counts up to the damage. Reading changes nothing on disk: it is the next
-// Write to the bucket that puts the damaged document aside and heals the bucket.
+// may be among what was lost. A damaged journal counts up to the damage. Reading
+// changes nothing on disk: it is the next Write to the bucket that puts the damaged
+// document aside and heals the bucket. A journal that is missing as a whole is not
+// noticed: nothing in a document says that it was continued. Only a person can
+// have deleted it.
 //
 // # Several processes
 //

@@ -43,6 +43,9 @@ The instances of a service, with -service: a list of objects with id and endpoin
 The origin is what the status of the service calls so: the driver, a space and the
 prefix. It must be the same, or the service will not find what is written here.
 
+The folder and its files can be read by their owner alone. In an image, give them to
+the user that the service runs as. docs/caches.md says more.
+
 Options:
 `
 

@@ -42,7 +42,9 @@ func TestUnescape_RefusesWhatEscapeNeverWrites(t *testing.T) {
 }
 
 func FuzzEscape(f *testing.F) {
-	f.Add("a/b%2F\x00\xff")
+	for _, name := range []string{"a/b%2F\x00\xff", "", ".", "..", "../../etc/passwd", "%", "%2", "%zz", "%25", "%2f", strings.Repeat("n", 300), "\u2028"} {
+		f.Add(name)
+	}
 	f.Fuzz(func(t *testing.T, name string) {
 		if back, ok := unescape(escape(name)); !ok || back != name {
 			t.Errorf("%q came back as %q, %v", name, back, ok)

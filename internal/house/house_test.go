@@ -46,6 +46,18 @@ var rules = []rule{
 		},
 	},
 	{
+		"system imports the standard library, core, health and procfs",
+		in("system"),
+		func(_, imported string) bool {
+			return !standard(imported) && !below(imported, module+"/core", module+"/health", module+"/system", "github.com/prometheus/procfs")
+		},
+	},
+	{
+		"nothing but system reads /proc",
+		func(folder string) bool { return !in("system", "bench")(folder) },
+		func(_, imported string) bool { return below(imported, "github.com/prometheus/procfs") },
+	},
+	{
 		"a driver imports core and its client library, not what stands above it",
 		in("drivers", "cachestore", "policy"),
 		func(_, imported string) bool { return imported == module || below(imported, engines...) },
@@ -85,7 +97,7 @@ var rules = []rule{
 }
 
 // engines are the packages above the root package.
-var engines = []string{module + "/health", module + "/metrics", module + "/gin"}
+var engines = []string{module + "/health", module + "/system", module + "/metrics", module + "/gin"}
 
 func in(folders ...string) func(string) bool {
 	return func(folder string) bool { return below(folder, folders...) }
@@ -208,6 +220,15 @@ func TestHouse_RulesCanFail(t *testing.T) {
 		{"core/error_test.go", source("github.com/google/go-cmp/cmp"), false},
 		{"health/checker.go", source(module + "/core"), false},
 		{"health/checker.go", source(module), true},
+		{"health/checker.go", source(module + "/system"), true},
+		{"system/sampler.go", source(module + "/health"), false},
+		{"system/sampler.go", source("github.com/prometheus/procfs"), false},
+		{"system/sampler.go", source(module), true},
+		{"system/sampler.go", source(module + "/metrics"), true},
+		{"system/sampler.go", source("github.com/prometheus/client_golang/prometheus"), true},
+		{"metrics/system.go", source("github.com/prometheus/procfs"), true},
+		{"metrics/system.go", source(module + "/system"), false},
+		{"config.go", source(module + "/system"), true},
 		{"drivers/etcd/client.go", source("go.etcd.io/etcd/client/v3"), false},
 		{"drivers/etcd/client.go", source(module + "/drivers/etcd/wire"), false},
 		{"drivers/etcd/client.go", source(module), true},
