@@ -25,9 +25,10 @@ type EjectionOptions struct {
 	// Longest is the most that one ejection lasts. After as long without one, the
 	// next is a first one again. Default: 1 min, and at least Time.
 	Longest time.Duration
-	// MostPercent of the instances that are up may be ejected at a time, 1 to 100.
-	// If more are, because others went, ejection is ignored until fewer are.
-	// Default: 50.
+	// MostPercent of the instances that are up may be ejected at a time because of
+	// failed requests alone, 1 to 100. If more are, because others went, those are
+	// ignored until fewer are. An instance that did not answer a probe either does not
+	// count; while nobody else is left, all get requests. Default: 50.
 	MostPercent int
 }
 
@@ -93,6 +94,17 @@ type outlier struct {
 	Ejected
 	in   *core.Instance
 	seen *vitals
+	mute bool // it did not answer the last probe
+}
+
+// unproven counts those who are out for failed requests alone.
+func (o *outliers) unproven() (n int) {
+	for _, e := range o.byID {
+		if !e.mute {
+			n++
+		}
+	}
+	return n
 }
 
 // pickable returns whom of those that are up Pick may choose. The caller holds mu.
@@ -105,10 +117,18 @@ func (o *outliers) pickable(before *roster, up *crew) crew {
 		i, ok := up.search(id)
 		return !ok || up.seen[i] != e.seen
 	})
-	if len(o.byID) == 0 || len(o.byID)*100 > o.opts.MostPercent*up.len() {
+	if len(o.byID) == 0 {
 		return *up
 	}
-	return up.only(func(i int) bool { return o.byID[up.in[i].ID] == nil })
+	ignored := o.unproven()*100 > o.opts.MostPercent*up.len()
+	pick := up.only(func(i int) bool {
+		e := o.byID[up.in[i].ID]
+		return e == nil || ignored && !e.mute
+	})
+	if pick.len() == 0 {
+		return *up
+	}
+	return pick
 }
 
 // end ejects nobody from now on, so that no goroutine begins.
@@ -137,27 +157,39 @@ func (e *Endpoints) blame(in *core.Instance, seen *vitals, err error) {
 	if o.spawn == nil || o.opts.Failures < 0 || errors.Is(err, context.Canceled) {
 		return
 	}
-	if int64(seen.failures.Add(1)) < int64(o.opts.Failures) {
-		return
-	}
-	if event, ok := e.eject(in, seen, err); ok {
-		o.tell(event)
+	if int64(seen.failures.Add(1)) >= int64(o.opts.Failures) {
+		e.eject(in, seen, err, false)
 	}
 }
 
-// eject takes an instance out, if it is still there and few enough are out.
-func (e *Endpoints) eject(in *core.Instance, seen *vitals, err error) (Event, bool) {
+// eject takes an instance out, if it is still there and, unless it is mute, few enough
+// are out.
+func (e *Endpoints) eject(in *core.Instance, seen *vitals, err error, mute bool) {
+	o := &e.outliers
+	out := e.takeOut(in, seen, err, mute)
+	if out == nil {
+		return
+	}
+	why := "it failed too often in a row"
+	if mute {
+		why = "it did not answer a probe"
+	}
+	o.tell(Event{Kind: EventEjected, Part: e.part(), Key: in.ID, Err: err,
+		Detail: why + "; it is probed in " + out.Until.Sub(out.Since).Round(time.Millisecond).String()})
+}
+
+func (e *Endpoints) takeOut(in *core.Instance, seen *vitals, err error, mute bool) *Ejected {
 	o := &e.outliers
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r := e.roster.Load()
 	i, there := r.up.search(in.ID)
 	if o.ended || !there || r.up.seen[i] != seen || o.byID[in.ID] != nil {
-		return Event{}, false
+		return nil
 	}
-	if (len(o.byID)+1)*100 > o.opts.MostPercent*r.up.len() {
+	if !mute && (o.unproven()+1)*100 > o.opts.MostPercent*r.up.len() {
 		seen.failures.Store(0) // so that the next try of this costs as many failures
-		return Event{}, false
+		return nil
 	}
 	now := time.Now()
 	if now.Sub(seen.returned) > o.opts.Longest {
@@ -166,7 +198,7 @@ func (e *Endpoints) eject(in *core.Instance, seen *vitals, err error) (Event, bo
 	seen.ejections++
 	out := &outlier{
 		Ejected: Ejected{ID: in.ID, Since: now, Until: now.Add(o.opts.lasts(seen.ejections)), Times: seen.ejections, Err: err},
-		in:      r.up.in[i], seen: seen,
+		in:      r.up.in[i], seen: seen, mute: mute,
 	}
 	if o.byID == nil {
 		o.byID = make(map[string]*outlier)
@@ -183,8 +215,7 @@ func (e *Endpoints) eject(in *core.Instance, seen *vitals, err error) (Event, bo
 		o.watched = true
 		o.spawn(e.watchEjected)
 	}
-	return Event{Kind: EventEjected, Part: e.part(), Key: in.ID, Err: err,
-		Detail: "it failed too often in a row; it is probed in " + time.Until(out.Until).Round(time.Millisecond).String()}, true
+	return new(out.Ejected)
 }
 
 // watchEjected probes whose time is over, and ends when nobody is out.
@@ -235,17 +266,11 @@ func (e *Endpoints) dueForReturn() (due []*outlier, wait time.Duration, none boo
 // probeEjected asks those whose time is over, and lets those return that answer.
 func (e *Endpoints) probeEjected(due []*outlier) {
 	o := &e.outliers
-	errs := make([]error, len(due))
-	var wg sync.WaitGroup
-	places := make(chan struct{}, probesAtOnce)
+	ask := make([]*core.Instance, len(due))
 	for i, out := range due {
-		places <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-places }()
-			errs[i] = o.probe.ask(o.ctx, out.in)
-		})
+		ask[i] = out.in
 	}
-	wg.Wait()
+	errs := o.probe.askAll(o.ctx, ask)
 	if o.ctx.Err() != nil {
 		return
 	}
@@ -266,6 +291,8 @@ func (e *Endpoints) judge(due []*outlier, errs []error) (events []Event) {
 		}
 		if err := errs[i]; err != nil {
 			out.seen.ejections++
+			o.changed = o.changed || !out.mute
+			out.mute = true
 			out.Times, out.Err, out.Until = out.seen.ejections, err, now.Add(o.opts.lasts(out.seen.ejections))
 			continue
 		}

@@ -24,6 +24,7 @@ type Endpoints struct {
 	hold    suspects
 	news    broadcast
 	looked  chan struct{} // closed once the cache was looked at
+	engine  *membership   // nil for a handle that never knows anything
 
 	outliers outliers
 }

@@ -148,8 +148,29 @@ func (m *membership) takeCached(set cachedSet) {
 		m.now.apply(edits)
 		m.now.revision, m.now.asOf = set.revision, set.asOf
 		m.reach(core.Cached, m.now.err, time.Now())
+		m.spawn(m.verifyCached)
 	}
 	m.publish()
+}
+
+// verifyCached asks everybody whom only the cache knows. Who does not answer gets
+// requests last, until it answers: nobody can say that it is gone.
+func (m *membership) verifyCached() {
+	if m.endpoints.outliers.opts.Failures < 0 {
+		return
+	}
+	m.mu.Lock()
+	cached, up := m.now.level == core.Cached, m.now.up
+	m.mu.Unlock()
+	if !cached {
+		return
+	}
+	errs := m.opts.Probe.askAll(m.ctx, up.in)
+	for i, err := range errs {
+		if err != nil && m.ctx.Err() == nil {
+			m.endpoints.eject(up.in[i], up.seen[i], err, true)
+		}
+	}
 }
 
 // lookedAtCache lets go of who waits for the cache.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -49,4 +50,26 @@ func (p Probe) ask(ctx context.Context, in *core.Instance) (err error) {
 		}
 	}()
 	return p(ctx, in)
+}
+
+// askAll asks many, so many at once and so many a second at most, and returns what
+// each answered.
+func (p Probe) askAll(ctx context.Context, all []*core.Instance) []error {
+	errs := make([]error, len(all))
+	var wg sync.WaitGroup
+	places := make(chan struct{}, probesAtOnce)
+	for i, in := range all {
+		places <- struct{}{}
+		if i > 0 && !pause(ctx, time.Second/probesPerSecond) {
+			errs[i] = context.Cause(ctx)
+			<-places
+			continue
+		}
+		wg.Go(func() {
+			defer func() { <-places }()
+			errs[i] = p.ask(ctx, in)
+		})
+	}
+	wg.Wait()
+	return errs
 }
