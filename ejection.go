@@ -17,7 +17,8 @@ import (
 // EjectionOptions say when an instance that is up gets no requests for a while,
 // because those before failed ([Picked.Done]). The zero value works.
 type EjectionOptions struct {
-	// Failures in a row eject an instance. Negative turns ejection off. Default: 5.
+	// Failures in a row eject an instance; two do if no connection could be made.
+	// Negative turns ejection off. Default: 5.
 	Failures int
 	// Time is how long the first ejection lasts, +-10 %; each further one in a row
 	// lasts twice as long as the one before, up to Longest. Default: 1 s.
@@ -31,6 +32,10 @@ type EjectionOptions struct {
 	// count; while nobody else is left, all get requests. Default: 50.
 	MostPercent int
 }
+
+// deafLimit is how often in a row it may be that no connection can be made: that is
+// what a probe would find.
+const deafLimit = 2
 
 func (o EjectionOptions) withDefaults() EjectionOptions {
 	o.Failures = cmp.Or(o.Failures, 5)
@@ -157,8 +162,12 @@ func (e *Endpoints) blame(in *core.Instance, seen *vitals, err error) {
 	if o.spawn == nil || o.opts.Failures < 0 || errors.Is(err, context.Canceled) {
 		return
 	}
-	if int64(seen.failures.Add(1)) >= int64(o.opts.Failures) {
-		e.eject(in, seen, err, false)
+	limit, mute := o.opts.Failures, unconnected(err)
+	if mute {
+		limit = min(limit, deafLimit)
+	}
+	if int64(seen.failures.Add(1)) >= int64(limit) {
+		e.eject(in, seen, err, mute)
 	}
 }
 

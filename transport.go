@@ -23,15 +23,16 @@ type TransportOptions struct {
 	// PickEvenly makes a Picker.Strategy of RoundRobin, the zero value, mean what it
 	// says. Default: it means LeastLoaded.
 	PickEvenly bool
-	// Tries is how many instances one request may be sent to, 1 to 10. Default: 3.
+	// Tries is how many instances one request may reach, 1 to 10; those that can't be
+	// connected to don't count, up to 10 of both. Default: 3.
 	Tries int
 	// TryTimeout is how long an instance may take to send the header of a response to
 	// a request that may be sent to another one. Default: the time that the request's
 	// deadline leaves, divided by the tries that are left; without a deadline, no
 	// bound.
 	TryTimeout time.Duration
-	// Budget bounds the tries after the first, of all requests together. Default: one
-	// of its own: a fifth of the requests, and ten a second.
+	// Budget bounds the tries after one that reached an instance, of all requests
+	// together. Default: one of its own: a fifth of the requests, and ten a second.
 	Budget *policy.RetryBudget
 }
 

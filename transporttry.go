@@ -25,7 +25,8 @@ type delivery struct {
 	rewind bool // its body can be made anew
 	safe   bool // it may be sent again whatever became of it
 	tried  [mostTries]Picked
-	sent   int
+	sent   int // to so many of tried
+	spent  int // of the tries: those that reached an instance
 }
 
 // send tries one instance after another.
@@ -54,7 +55,14 @@ func (t *transport) send(to *destination, req *http.Request) (*http.Response, er
 		if resp, err, again = x.try(picked); !again {
 			return resp, err
 		}
-		if x.sent == t.opts.Tries || req.Context().Err() != nil || !t.opts.Budget.Withdraw() {
+		if !unconnected(err) {
+			x.spent++
+		}
+		if req.Context().Err() != nil || x.sent == mostTries {
+			return resp, err
+		}
+		// Who can't be connected to costs nobody anything.
+		if !unconnected(err) && (x.spent == t.opts.Tries || !t.opts.Budget.Withdraw()) {
 			return resp, err
 		}
 	}
@@ -127,7 +135,7 @@ func (x *delivery) request(host string) (*http.Request, *tryTimer, error) {
 // bound gives a try its time, if there may be another one after it.
 func (x *delivery) bound() (context.Context, *tryTimer) {
 	ctx := x.req.Context()
-	left := min(x.opts.Tries-x.sent, x.to.picker.from.roster.Load().pick.len()-x.sent)
+	left := min(x.opts.Tries-x.spent-1, x.to.picker.from.roster.Load().pick.len()-x.sent)
 	if !x.safe || left <= 0 {
 		return ctx, nil
 	}
@@ -252,6 +260,9 @@ func gateway(status int) bool {
 // unconnected reports whether no connection was made, so that nothing can have come
 // of the request.
 func unconnected(err error) bool {
+	if err == nil || errors.Is(err, errNoEndpoint) {
+		return err != nil
+	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return true
 	}
