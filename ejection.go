@@ -17,7 +17,7 @@ import (
 // EjectionOptions say when an instance that is up gets no requests for a while,
 // because those before failed ([Picked.Done]). The zero value works.
 type EjectionOptions struct {
-	// Failures in a row eject an instance; two do if no connection could be made.
+	// Failures in a row eject an instance; one does if no connection could be made.
 	// Negative turns ejection off. Default: 5.
 	Failures int
 	// Time is how long the first ejection lasts, +-10 %; each further one in a row
@@ -35,7 +35,7 @@ type EjectionOptions struct {
 
 // deafLimit is how often in a row it may be that no connection can be made: that is
 // what a probe would find.
-const deafLimit = 2
+const deafLimit = 1
 
 func (o EjectionOptions) withDefaults() EjectionOptions {
 	o.Failures = cmp.Or(o.Failures, 5)
