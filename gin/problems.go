@@ -34,8 +34,9 @@ type ProblemOptions struct {
 	RetryAfter time.Duration
 	// TypeBase takes the place of [DefaultTypeBase].
 	TypeBase string
-	// Unknown makes errors that are of no kind a problem of status 500. Default
-	// false: they are left to others.
+	// Unknown makes errors that are of no kind a problem of status 500, or 400 if they
+	// are of what a client sent (gin.ErrorTypeBind). Default false: they are left to
+	// others.
 	Unknown bool
 }
 
@@ -59,9 +60,9 @@ func (o ProblemOptions) withDefaults() ProblemOptions {
 // (c.Error) and write nothing: with the [Problem] that [ProblemOf] finds in the
 // newest error that has one. A status of 400 or more that the handler set by
 // c.Status stays. The level is what [Provenance] knows, and 429 and 503 say when to
-// come back: what the error knows, or ProblemOptions.RetryAfter, rounded up and up
-// to a quarter longer, by a second at least, so that those who were refused
-// together do not come back together.
+// come back: what the error knows, or ProblemOptions.RetryAfter, rounded up, and
+// longer by up to a quarter or up to a second, whichever is more, so that those who
+// were refused together do not come back together.
 //
 // A request that ended because its client hung up gets
 // [StatusClientClosedRequest] and no body; one that the end of the process cut
@@ -71,7 +72,7 @@ func (o ProblemOptions) withDefaults() ProblemOptions {
 func Problems(opts ProblemOptions) gin.HandlerFunc {
 	opts = opts.withDefaults()
 	return func(c *gin.Context) {
-		f := failure{c: c, given: c.Request}
+		f := failure{c: c, given: c.Request, status: c.Writer.Status()}
 		c.Next()
 		if len(c.Errors) > 0 && !c.Writer.Written() {
 			opts.answer(f)
@@ -81,8 +82,9 @@ func Problems(opts ProblemOptions) gin.HandlerFunc {
 
 // failure is a request whose handler wrote nothing.
 type failure struct {
-	c     *gin.Context
-	given *http.Request // what came after may have given it another ctx, and ended that
+	c      *gin.Context
+	given  *http.Request // what came after may have given it another ctx, and ended that
+	status int           // before the handlers; where no route matches, gin has set it
 }
 
 // answer answers for a handler.
@@ -104,14 +106,17 @@ func (o ProblemOptions) answer(f failure) {
 			continue
 		}
 		if _, whole := errors.AsType[Problem](err); !whole {
-			o.complete(c, &p, again, reported)
+			o.complete(f, &p, again, reported)
 		}
 		o.WriteProblem(c, p.complete())
 		return
 	}
 	if o.Unknown {
-		p := Problem{}
-		o.complete(c, &p, false, c.Errors.Last())
+		p, last := Problem{}, c.Errors.Last()
+		if last.IsType(gin.ErrorTypeBind) {
+			p.Status = http.StatusBadRequest
+		}
+		o.complete(f, &p, false, last)
 		o.WriteProblem(c, p.complete())
 	}
 }
@@ -127,8 +132,9 @@ func (f failure) ending() error {
 }
 
 // complete adds what the error alone does not say.
-func (o ProblemOptions) complete(c *gin.Context, p *Problem, again bool, reported *gin.Error) {
-	if status := c.Writer.Status(); status >= 400 {
+func (o ProblemOptions) complete(f failure, p *Problem, again bool, reported *gin.Error) {
+	c := f.c
+	if status := c.Writer.Status(); status >= 400 && status != f.status {
 		p.Status = status
 		if p.Type == "" {
 			p.Title = "" // it is that of the status

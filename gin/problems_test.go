@@ -72,6 +72,17 @@ func TestProblems_TakesTheNewestErrorThatIsOne(t *testing.T) {
 	}
 }
 
+func TestProblems_UnknownErrorsAreOfTheServerOrOfWhatAClientSent(t *testing.T) {
+	for kind, want := range map[gin.ErrorType]int{gin.ErrorTypePrivate: 500, gin.ErrorTypeBind: 400} {
+		resp := asked(t, http.MethodGet, Problems(ProblemOptions{Unknown: true}), func(c *gin.Context) {
+			_ = c.Error(errors.New("oh")).SetType(kind)
+		})
+		if body := bodyOf(t, resp); resp.StatusCode != want || body["title"] != http.StatusText(want) {
+			t.Errorf("type %d: status %d, %v; want %d", kind, resp.StatusCode, body, want)
+		}
+	}
+}
+
 func TestProblems_KeepsTheStatusOfTheHandler(t *testing.T) {
 	resp := asked(t, http.MethodGet, Problems(ProblemOptions{}), func(c *gin.Context) {
 		c.Status(http.StatusBadGateway)
@@ -79,6 +90,24 @@ func TestProblems_KeepsTheStatusOfTheHandler(t *testing.T) {
 	})
 	if body := bodyOf(t, resp); resp.StatusCode != 502 || body["status"] != 502.0 || body["type"] != called("breaker-open") {
 		t.Errorf("status %d, %v", resp.StatusCode, body)
+	}
+}
+
+// TestProblems_404IsNobodysChoiceWhereNoRouteMatches: gin sets it before the handlers
+// of NoRoute run, a proxy say.
+func TestProblems_404IsNobodysChoiceWhereNoRouteMatches(t *testing.T) {
+	engine := gin.New()
+	engine.Use(Problems(ProblemOptions{}))
+	engine.NoRoute(func(c *gin.Context) {
+		if c.Request.URL.Path == "/proxied" {
+			_ = c.Error(policy.ErrOpen)
+		}
+	})
+	if w := serve(t, engine, "GET", "/proxied"); w.Code != 503 {
+		t.Errorf("the proxy's error is %d %s", w.Code, w.Body)
+	}
+	if w := serve(t, engine, "GET", "/none"); w.Code != 404 || w.Header().Get("Content-Type") == ProblemType {
+		t.Errorf("no route: %d %s", w.Code, w.Body)
 	}
 }
 
@@ -226,5 +255,38 @@ func TestProblems_LetsPanicsPass(t *testing.T) {
 	engine.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 	if w.Code != 500 || w.Body.String() != `{"title":"Internal Server Error","status":500}` {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestProblems_OverTheWireARequestThatIsCutShortIsDraining: the process is told to
+// hurry while a handler waits for something.
+func TestProblems_OverTheWireARequestThatIsCutShortIsDraining(t *testing.T) {
+	svc := startService(t, newBackend(t), nil)
+	engine := gin.New()
+	engine.Use(Problems(ProblemOptions{}), Provenance(svc, ProvenanceOptions{Headers: true}))
+	begun := make(chan struct{})
+	engine.GET("/slow", func(c *gin.Context) {
+		close(begun)
+		<-c.Request.Context().Done()
+		_ = c.Error(fmt.Errorf("users: %w", c.Request.Context().Err()))
+	})
+	r := runService(t, svc, engine, RunOptions{Stop: fast()})
+	answered := make(chan *http.Response, 1)
+	go func() { answered <- r.request(http.MethodGet, "/slow") }()
+	<-begun
+	r.stop()
+	r.life.Hurry()
+	var resp *http.Response
+	select {
+	case resp = <-answered:
+	case <-time.After(patience):
+		t.Fatal("no answer")
+	}
+	level, retry, body := resp.Header.Get(HeaderLevel), resp.Header.Get("Retry-After"), bodyOf(t, resp)
+	if resp.StatusCode != 503 || body["type"] != called("draining") || level == "" || retry == "" {
+		t.Errorf("status %d, level %q, Retry-After %q, %v", resp.StatusCode, level, retry, body)
+	}
+	if err := r.ended(); err != nil {
+		t.Errorf("Run: %v", err)
 	}
 }

@@ -23,12 +23,13 @@ import (
 	"github.com/holdfast-go/holdfast/health"
 	"github.com/holdfast-go/holdfast/metrics"
 	"github.com/holdfast-go/holdfast/policy"
+	"github.com/holdfast-go/holdfast/system"
 )
 
 // promtoolEnv names a promtool to check with; .ci/run builds one.
 const promtoolEnv = "PROMTOOL_BIN"
 
-// wholeScrape is /metrics of a service that has a bit of everything: collector,
+// wholeScrape is /metrics of a service that has a bit of everything: collector, system,
 // middleware, runtime, process, and a metric of the program's own.
 func wholeScrape(t *testing.T) string {
 	t.Helper()
@@ -72,10 +73,27 @@ func wholeScrape(t *testing.T) string {
 		t.Fatal(err)
 	}
 
+	sampler, err := system.New(system.Options{Interval: 100 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sampler.Start()
+	defer func() { _ = sampler.Close(t.Context()) }()
+	if sampler.Supported() {
+		first := time.Time{}
+		eventually(t, "the system is sampled twice, which CPU figures need", func() bool {
+			s, ok := sampler.Sample()
+			if ok && first.IsZero() {
+				first = s.TakenAt
+			}
+			return ok && s.TakenAt.After(first)
+		})
+	}
+
 	reg := prometheus.NewRegistry()
 	collector, err := metrics.New(svc, metrics.Options{
 		Chains: map[string]*policy.Chain{"users": users}, Fallbacks: map[string]metrics.Fallback{"profiles": profiles},
-		Phases: life.Phases, Checks: CheckMetrics(checks),
+		Phases: life.Phases, Checks: CheckMetrics(checks), System: sampler,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -65,6 +65,9 @@ func (o MountOptions) describe(all map[string]detail, st holdfast.Status, author
 		all["config"] = d
 		for _, v := range c.Values {
 			d := levelled(v.Level, v.Age, v.Since, nil)
+			if v.Level == core.Default && c.Level.AtLeast(core.Live) {
+				d.Degraded = false // nobody wanted anything else
+			}
 			if v.Err != nil {
 				d.note("the newest value was refused")
 				d.explain(authorized, v.Err)
@@ -82,12 +85,16 @@ func (o MountOptions) describe(all map[string]detail, st holdfast.Status, author
 		all[endpointsName(e)] = d
 	}
 	for _, a := range st.Announcements {
+		name := announcementName(st.Name, a.Instance)
+		if _, another := all[name]; another && a.State == holdfast.StateClosed {
+			continue
+		}
 		d := detail{Status: up, State: a.State.String(), Since: moment(a.Since)}
 		if a.State != holdfast.StateRegistered && a.State != holdfast.StateClosed {
 			d.note("peers may not see it")
 		}
 		d.explain(authorized, a.Err)
-		all["announcement:"+a.Instance.ID] = d
+		all[name] = d
 	}
 	if c := st.Cache; c.Err != nil || !c.LastWrite.IsZero() || c.Pending > 0 {
 		d := detail{Status: up, Since: moment(c.Since)}
@@ -97,6 +104,15 @@ func (o MountOptions) describe(all map[string]detail, st holdfast.Status, author
 		}
 		all["cache"] = d
 	}
+}
+
+// announcementName tells instances of several services at one address apart, which is
+// the ID of all of them.
+func announcementName(own string, in core.Instance) string {
+	if in.Service == own {
+		return "announcement:" + in.ID
+	}
+	return "announcement:" + in.Service + ":" + in.ID
 }
 
 // levelled is the detail of a part that has a level.

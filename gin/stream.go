@@ -11,8 +11,8 @@ import (
 // Stream marks a route whose responses never end by themselves: the contexts of
 // its requests (c.Request.Context()) are cancelled as soon as the server accepts
 // nothing new, and not only when the time for requests under way is nearly over.
-// Requests that accept text/event-stream or ask for an upgrade (WebSocket) are
-// recognised without it. By a server that has no [Lifecycle] it does nothing.
+// Requests that accept text/event-stream and nothing else, or ask for an upgrade
+// (WebSocket), are recognised without it. By a server that has no [Lifecycle] it does nothing.
 func Stream() gin.HandlerFunc {
 	return func(c *gin.Context) {
 		l := lifecycleOf(c.Request.Context())
@@ -36,12 +36,27 @@ func streams(r *http.Request) bool {
 			return true
 		}
 	}
-	for _, accept := range r.Header["Accept"] {
-		if strings.Contains(accept, "text/event-stream") {
-			return true
+	return eventsAlone(r.Header["Accept"])
+}
+
+// eventsAlone reports whether a client takes a stream of events and nothing else:
+// who takes an ordinary answer as well may be waiting for one, which must not be
+// cut short.
+func eventsAlone(accept []string) bool {
+	found := false
+	for _, line := range accept {
+		for one := range strings.SplitSeq(line, ",") {
+			kind, _, _ := strings.Cut(one, ";")
+			switch kind = strings.TrimSpace(kind); {
+			case kind == "":
+			case strings.EqualFold(kind, "text/event-stream"):
+				found = true
+			default:
+				return false
+			}
 		}
 	}
-	return false
+	return found
 }
 
 // streamContext is a request's ctx that ends with the streams.

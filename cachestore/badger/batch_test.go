@@ -162,3 +162,25 @@ func TestStore_MakesUpForADeathBetweenTheSteps(t *testing.T) {
 		}
 	}
 }
+
+func TestStore_GivesMemoryBackOnceAfterLargeFlips(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	write(t, s, "b", core.Batch{Reset: true, Put: []core.Record{record("k", "small")}})
+	write(t, s, "c", put(record("k", strings.Repeat("large ", largeFlip/6+1))))
+	if s.gaveBack.Load() != 0 {
+		t.Error("it was done after a small batch, or one that changed a bucket in place")
+	}
+	flip := core.Batch{Reset: true}
+	for i := range 9 {
+		flip.Put = append(flip.Put, record(fmt.Sprint(i), strings.Repeat("x", 1<<20)))
+	}
+	write(t, s, "b", flip)
+	first := s.gaveBack.Load()
+	if first == 0 {
+		t.Error("it was not done after a large flip")
+	}
+	write(t, s, "b", flip)
+	if s.gaveBack.Load() != first {
+		t.Error("it was done twice in a minute")
+	}
+}
