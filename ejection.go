@@ -308,7 +308,7 @@ func (e *Endpoints) judge(due []*outlier, errs []error) (events []Event) {
 		delete(o.byID, out.ID)
 		o.changed = true
 		out.seen.returned = now
-		out.seen.failures.Store(uint32(max(o.opts.Failures-1, 0))) //nolint:gosec // G115: one more failure is enough
+		out.seen.failures.Store(uint32(max(o.opts.Failures-1, 0)))
 		events = append(events, Event{Kind: EventReturned, Part: e.part(), Key: out.ID, Detail: "it answered a probe, " + now.Sub(out.Since).Round(time.Millisecond).String() + " after it was ejected"})
 	}
 	if o.changed {

@@ -207,7 +207,7 @@ func guardProperty(t *testing.T, r *rand.Rand) {
 	sick := make(map[string]bool)
 	for range 80 {
 		before := make(map[string]bool)
-		for _, id := range strings.Fields(heldIDs(e)) {
+		for id := range strings.FieldsSeq(heldIDs(e)) {
 			before[id] = true
 		}
 		began := time.Now()
@@ -246,7 +246,7 @@ func guardProperty(t *testing.T, r *rand.Rand) {
 		if r.IntN(3) == 0 {
 			time.Sleep(15 * time.Second)
 			synctest.Wait()
-			for _, id := range strings.Fields(heldIDs(e)) {
+			for id := range strings.FieldsSeq(heldIDs(e)) {
 				if sick[id] {
 					t.Fatalf("%s does not answer and is still held", id)
 				}

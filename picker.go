@@ -151,7 +151,7 @@ func (e *Endpoints) Picker(opts PickerOptions) (*Picker, error) {
 func (p *Picker) Pick(ctx context.Context) (Picked, error) {
 	if p.opts.Strategy == ByKey {
 		if key, ok := keyOf(ctx); ok {
-			return p.PickKey(key)
+			return p.byKey(key)
 		}
 	}
 	t := p.table.Load()
@@ -181,6 +181,10 @@ func (p *Picker) PickKey(key string) (Picked, error) {
 	if p.opts.Strategy != ByKey {
 		return p.Pick(context.Background())
 	}
+	return p.byKey(key)
+}
+
+func (p *Picker) byKey(key string) (Picked, error) {
 	t := p.current()
 	if len(t.groups) == 0 {
 		return Picked{}, p.none()
@@ -209,11 +213,11 @@ func (p *Picker) PickExcept(ctx context.Context, tried ...Picked) (Picked, error
 		g := &t.groups[i]
 		at := rand.IntN(g.len())
 		for range g.len() {
-			if got := p.picked(g, at); !got.among(tried) {
+			got := p.picked(g, at)
+			if !got.among(tried) {
 				return got, nil
-			} else { //nolint:revive // got is of this branch too
-				got.undo()
 			}
+			got.undo()
 			at = (at + 1) % g.len()
 		}
 	}

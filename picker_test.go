@@ -323,7 +323,7 @@ func TestPicker_FollowsTheInstances(t *testing.T) {
 		// Whatever changes, only who is up is picked, and everybody is.
 		for i := range 60 {
 			in := all[i*7%20]
-			in.Weight, in.Version, in.Status = i%5, []string{"1", "2"}[i%2], core.Status(i%3) //nolint:gosec // G115: small
+			in.Weight, in.Version, in.Status = i%5, []string{"1", "2"}[i%2], core.Status(i%3)
 			all[i*7%20] = in
 			m.updated(core.Update[core.Instance]{Put: map[string]core.Instance{in.ID: in}, Revision: "2"})
 			counts := tally(t, 600, func(j int) (Picked, error) { return p.Pick(WithKey(t.Context(), fmt.Sprint(i, " ", j))) })

@@ -63,7 +63,7 @@ func (p *Picker) build(r *roster, before *pickTable) *pickTable {
 
 // describe works out a column.
 func (p *Picker) describe(in *core.Instance) column {
-	c := column{class: unfit, weight: uint32(min(in.EffectiveWeight(), math.MaxInt32))} //nolint:gosec // G115: bounded, and never negative
+	c := column{class: unfit, weight: uint32(min(in.EffectiveWeight(), math.MaxInt32))}
 	if p.opts.Strategy == ByKey {
 		c.point = hashOf(in.ID)
 	}
@@ -74,7 +74,7 @@ func (p *Picker) describe(in *core.Instance) column {
 	for share < len(p.opts.Shares) && !p.opts.Shares[share].has(in) {
 		share++
 	}
-	c.class = uint8(2 * share) //nolint:gosec // G115: at most 2*mostShares
+	c.class = uint8(2 * share)
 	if p.opts.Zone != "" && in.Zone != p.opts.Zone {
 		c.class++
 	}
@@ -93,8 +93,10 @@ func (p *Picker) group(t *pickTable, r *roster) {
 	}
 	zoned := p.opts.Zone != "" && p.inZone(sizes[:]) >= max(p.opts.ZoneMin, 1)
 	if !zoned {
-		for i := 0; i < len(members); i += 2 {
-			sizes[i], sizes[i+1] = sizes[i]+sizes[i+1], 0
+		for share := range len(members) / 2 {
+			here, elsewhere := 2*share, 2*share+1
+			sizes[here] += sizes[elsewhere]
+			sizes[elsewhere] = 0
 		}
 	}
 	for i, n := range sizes[:len(members)] {

@@ -61,7 +61,7 @@ func newRing(columns []column) ring {
 			r.points[at] = r.points[at-1]
 			at--
 		}
-		r.points[at] = ringPoint{c.point, uint32(i)} //nolint:gosec // G115: an index
+		r.points[at] = ringPoint{c.point, uint32(i)}
 	}
 	return r
 }

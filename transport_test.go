@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -121,7 +120,7 @@ func ask(t *testing.T, c *http.Client, method, url, body string) (int, string, e
 func says(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		_, _ = fmt.Fprintf(w, "%s %s %s %s", text, r.Method, r.Host, body)
+		_, _ = io.WriteString(w, text+" "+r.Method+" "+r.Host+" "+string(body))
 	}
 }
 

@@ -52,7 +52,7 @@ func (t *transport) send(to *destination, req *http.Request) (*http.Response, er
 			discard(resp)
 		}
 		var again bool
-		if resp, err, again = x.try(picked); !again {
+		if resp, err, again = x.try(picked); !again { //nolint:contextcheck // each try's ctx is made of the request's
 			return resp, err
 		}
 		if !unconnected(err) {
@@ -70,7 +70,7 @@ func (t *transport) send(to *destination, req *http.Request) (*http.Response, er
 
 // try sends the request to one instance; again says that it failed and may be sent to
 // another one.
-func (x *delivery) try(picked Picked) (resp *http.Response, err error, again bool) { //nolint:revive // again is about err
+func (x *delivery) try(picked Picked) (resp *http.Response, err error, again bool) {
 	scheme := x.req.URL.Scheme
 	endpoint, ok := picked.Instance().Endpoint(scheme)
 	if !ok {

@@ -37,13 +37,13 @@ type latency struct {
 }
 
 func unpackLatency(word uint64) latency {
-	return latency{math.Float32frombits(uint32(word >> 32)), uint32(word)} //nolint:gosec // G115: both halves on purpose
+	return latency{math.Float32frombits(uint32(word >> 32)), uint32(word)}
 }
 
 func (l latency) pack() uint64 { return uint64(math.Float32bits(l.nanoseconds))<<32 | uint64(l.at) }
 
 // ticks is a moment in the units of latency.at.
-func ticks(now int64) uint32 { return uint32(now >> 10) } //nolint:gosec // G115: it comes round on purpose
+func ticks(now int64) uint32 { return uint32(now >> 10) }
 
 // faded is what is left of the average now. Without requests a peak is forgotten, so
 // that its instance gets requests again.
