@@ -101,6 +101,9 @@ func (c *Collector) endpoints(s *scrape, all []holdfast.EndpointsStatus) {
 		if len(e.Held) > 0 {
 			s.send(c.endpointsHeld, float64(len(e.Held)), of)
 		}
+		if len(e.Ejected) > 0 {
+			s.send(c.endpointsEjected, float64(len(e.Ejected)), of)
+		}
 	}
 }
 
