@@ -119,15 +119,15 @@ func (o *outliers) pickable(before *roster, up *crew) crew {
 	}
 	o.changed = false
 	maps.DeleteFunc(o.byID, func(id string, e *outlier) bool {
-		i, ok := up.search(id)
-		return !ok || up.seen[i] != e.seen
+		m := up.find(id)
+		return m == nil || m.seen != e.seen
 	})
 	if len(o.byID) == 0 {
 		return *up
 	}
 	ignored := o.unproven()*100 > o.opts.MostPercent*up.len()
-	pick := up.only(func(i int) bool {
-		e := o.byID[up.in[i].ID]
+	pick := up.only(func(m *member) bool {
+		e := o.byID[m.in.ID]
 		return e == nil || ignored && !e.mute
 	})
 	if pick.len() == 0 {
@@ -192,8 +192,8 @@ func (e *Endpoints) takeOut(in *core.Instance, seen *vitals, err error, mute boo
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r := e.roster.Load()
-	i, there := r.up.search(in.ID)
-	if o.ended || !there || r.up.seen[i] != seen || o.byID[in.ID] != nil {
+	m := r.up.find(in.ID)
+	if o.ended || m == nil || m.seen != seen || o.byID[in.ID] != nil {
 		return nil
 	}
 	if !mute && (o.unproven()+1)*100 > o.opts.MostPercent*r.up.len() {
@@ -207,7 +207,7 @@ func (e *Endpoints) takeOut(in *core.Instance, seen *vitals, err error, mute boo
 	seen.ejections++
 	out := &outlier{
 		Ejected: Ejected{ID: in.ID, Since: now, Until: now.Add(o.opts.lasts(seen.ejections)), Times: seen.ejections, Err: err},
-		in:      r.up.in[i], seen: seen, mute: mute,
+		in:      m.in, seen: seen, mute: mute,
 	}
 	if o.byID == nil {
 		o.byID = make(map[string]*outlier)

@@ -51,12 +51,12 @@ func (s *sickbed) asked(id string) int {
 func fail(t *testing.T, e *Endpoints, id string, times int) {
 	t.Helper()
 	r := e.roster.Load()
-	i, ok := r.up.search(id)
-	if !ok {
+	m := r.up.find(id)
+	if m == nil {
 		t.Fatalf("%s is not up", id)
 	}
 	for range times {
-		Picked{instance: r.up.in[i], seen: r.up.seen[i], from: e}.Done(errAway)
+		Picked{member: m}.Done(errAway)
 	}
 }
 
@@ -231,8 +231,8 @@ func TestEjection_AtOnce(t *testing.T) {
 	if err := d.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	for _, v := range e.roster.Load().whole.seen {
-		if n := v.running.Load(); n != 0 {
+	for _, m := range e.roster.Load().whole.members {
+		if n := m.seen.running.Load(); n != 0 {
 			t.Errorf("%d requests still count as running", n)
 		}
 	}

@@ -33,6 +33,10 @@ func newEndpoints(service, origin string, first *roster) *Endpoints {
 	e := &Endpoints{service: service, origin: origin, epoch: time.Now(), looked: make(chan struct{})}
 	e.outliers.poke = make(chan struct{}, 1)
 	e.turns.scatter()
+	for _, m := range first.whole.members {
+		m.from = e
+	}
+	first.from = e
 	e.store(*first)
 	return e
 }
@@ -59,11 +63,10 @@ func (e *Endpoints) Instances() []*core.Instance { return e.roster.Load().all }
 // of kind [core.ErrClosed] or [core.ErrInvalid] too when there will never be one.
 func (e *Endpoints) Pick(context.Context) (Picked, error) {
 	r := e.roster.Load()
-	if len(r.pick.in) == 0 {
+	if len(r.pick.members) == 0 {
 		return Picked{}, r.none
 	}
-	i := r.pick.turn(e.turns.next())
-	return Picked{instance: r.pick.in[i], seen: r.pick.seen[i], from: e}, nil
+	return Picked{member: r.pick.members[r.pick.turn(e.turns.next())]}, nil
 }
 
 // allTried is why there is nobody to send a request to again.

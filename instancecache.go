@@ -145,6 +145,7 @@ func (m *membership) takeCached(set cachedSet) {
 		for i, in := range set.instances {
 			edits[i] = edit{id: in.ID, instance: in}
 		}
+		m.now.from = m.endpoints
 		m.now.apply(edits)
 		m.now.revision, m.now.asOf = set.revision, set.asOf
 		m.reach(core.Cached, m.now.err, time.Now())
@@ -165,10 +166,13 @@ func (m *membership) verifyCached() {
 	if !cached {
 		return
 	}
-	errs := m.opts.Probe.askAll(m.ctx, up.in)
-	for i, err := range errs {
+	all := make([]*core.Instance, up.len())
+	for i, one := range up.members {
+		all[i] = one.in
+	}
+	for i, err := range m.opts.Probe.askAll(m.ctx, all) {
 		if err != nil && m.ctx.Err() == nil {
-			m.endpoints.eject(up.in[i], up.seen[i], err, true)
+			m.endpoints.eject(all[i], up.members[i].seen, err, true)
 		}
 	}
 }

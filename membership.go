@@ -245,6 +245,7 @@ func (m *membership) apply(edits []edit) {
 			m.hold.drop(e.id)
 		}
 	}
+	m.now.from = m.endpoints
 	m.now.apply(edits)
 	m.cache.edited(edits)
 }

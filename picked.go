@@ -12,15 +12,18 @@ import (
 // allocation, may be copied, and all copies stand for the same request. It is
 // safe for concurrent use.
 type Picked struct {
-	instance *core.Instance
-	seen     *vitals
-	from     *Endpoints
-	began    int64 // by the clock of from, where load is weighed; else 0
+	member *member
+	began  int64 // by the clock of its Endpoints, where load is weighed; else 0
 }
 
 // Instance returns the chosen instance, which is shared by everybody and must
 // not be modified; nil for the zero Picked.
-func (p Picked) Instance() *core.Instance { return p.instance }
+func (p Picked) Instance() *core.Instance {
+	if p.member == nil {
+		return nil
+	}
+	return p.member.in
+}
 
 // Done tells how the request ended: nil, or the error that the instance is to blame
 // for. Call it once, when the request is over. Failures in a row eject an instance
@@ -28,45 +31,45 @@ func (p Picked) Instance() *core.Instance { return p.instance }
 // none. A picker that weighs load counts the request as running until then. It never
 // blocks.
 func (p Picked) Done(err error) {
-	if p.seen == nil {
+	if p.member == nil {
 		return
 	}
 	if p.began != 0 {
 		p.answered(err != nil)
 	}
 	if err != nil {
-		p.from.blame(p.instance, p.seen, err)
-	} else if p.seen.failures.Load() != 0 {
-		p.seen.failures.Store(0)
+		p.member.from.blame(p.member.in, p.member.seen, err)
+	} else if p.member.seen.failures.Load() != 0 {
+		p.member.seen.failures.Store(0)
 	}
 }
 
 // answered ends a request whose load is weighed. One that was not timed says nothing
 // of the latency, unless it failed.
 func (p Picked) answered(failed bool) {
-	p.seen.running.Add(-1)
+	p.member.seen.running.Add(-1)
 	if p.began == untimed && !failed {
 		return
 	}
-	now := p.from.clock()
+	now := p.member.from.clock()
 	took := time.Duration(now - p.began)
 	if failed && (p.began == untimed || took < failurePenalty) {
 		took = failurePenalty
 	}
-	p.seen.took(took, now)
+	p.member.seen.took(took, now)
 }
 
 // undo takes back that an instance was chosen.
 func (p Picked) undo() {
 	if p.began != 0 {
-		p.seen.running.Add(-1)
+		p.member.seen.running.Add(-1)
 	}
 }
 
 // among reports whether the same instance is among others.
 func (p Picked) among(others []Picked) bool {
 	for _, o := range others {
-		if o.seen == p.seen {
+		if o.member.seen == p.member.seen {
 			return true
 		}
 	}

@@ -169,11 +169,9 @@ func (p *Picker) Pick(ctx context.Context) (Picked, error) {
 	case p.opts.Strategy == LeastLoaded:
 		return p.lessLoaded(g), nil
 	case g.wheel.sectors != nil:
-		s := g.wheel.spin(weyl(g.turns.next()))
-		return Picked{instance: s.in, seen: s.seen, from: p.from}, nil
+		return Picked{member: g.wheel.spin(weyl(g.turns.next()))}, nil
 	}
-	i := g.turn(g.turns.next())
-	return Picked{instance: g.in[i], seen: g.seen[i], from: p.from}, nil
+	return Picked{member: g.members[g.turn(g.turns.next())]}, nil
 }
 
 // PickKey is Pick with a key, which only the strategy ByKey looks at.
@@ -228,23 +226,23 @@ func (p *Picker) PickExcept(ctx context.Context, tried ...Picked) (Picked, error
 func (p *Picker) lessLoaded(g *pickGroup) Picked {
 	u := rand.Uint64()
 	now, timed := p.clock(u)
-	a := uint64(0)
-	if n := uint64(len(g.in)); n > 1 {
-		a = u >> 32 * n >> 32
+	one := &g.loads[0]
+	if n := uint64(len(g.loads)); n > 1 {
+		a := u >> 32 * n >> 32
 		b := u & math.MaxUint32 * (n - 1) >> 32
 		if b >= a {
 			b++
 		}
-		if g.seen[b].load(now) < g.seen[a].load(now) {
-			a = b
+		one = &g.loads[a]
+		if other := &g.loads[b]; other.seen.load(now) < one.seen.load(now) {
+			one = other
 		}
 	}
-	seen := g.seen[a]
-	seen.running.Add(1)
-	if !timed && seen.latency.Load() != 0 {
+	one.seen.running.Add(1)
+	if !timed && one.seen.latency.Load() != 0 {
 		now = untimed
 	}
-	return Picked{instance: g.in[a], seen: seen, from: p.from, began: now}
+	return Picked{member: one.member, began: now}
 }
 
 // untimed is the beginning of a request that counts as running and is not timed.
@@ -271,10 +269,10 @@ func (p *Picker) clock(u uint64) (now int64, timed bool) {
 }
 
 func (p *Picker) picked(g *pickGroup, i int) Picked {
-	got := Picked{instance: g.in[i], seen: g.seen[i], from: p.from}
+	got := Picked{member: g.members[i]}
 	if p.opts.Strategy == LeastLoaded {
 		got.began = p.from.clock()
-		got.seen.running.Add(1)
+		got.member.seen.running.Add(1)
 	}
 	return got
 }

@@ -224,7 +224,10 @@ func TestLeastLoaded_FailingFastDoesNotLookFast(t *testing.T) {
 }
 
 // undone makes a further Done do nothing.
-func (p *Picked) undone() { p.seen.running.Add(1); p.seen = new(vitals) }
+func (p *Picked) undone() {
+	p.member.seen.running.Add(1)
+	p.member = &member{in: p.member.in, seen: new(vitals), from: p.member.from}
+}
 
 func TestPicker_SharesGoToSubsets(t *testing.T) {
 	var all []core.Instance
@@ -298,8 +301,7 @@ func TestPicker_SameZoneFirst(t *testing.T) {
 	// Three of five ejected: 2/5 * 1.4 = 56 % stay.
 	e.outliers.byID = make(map[string]*outlier)
 	for _, id := range []string{"p0", "p2", "p4"} {
-		i, _ := e.roster.Load().up.search(id)
-		e.outliers.byID[id] = &outlier{seen: e.roster.Load().up.seen[i]}
+		e.outliers.byID[id] = &outlier{seen: e.roster.Load().up.find(id).seen}
 	}
 	e.outliers.changed = true
 	e.publish(*e.roster.Load())
@@ -354,7 +356,7 @@ func TestPicker_ExceptThoseThatWereTried(t *testing.T) {
 			t.Errorf("%s: with all tried: %v", name, err)
 		}
 		for _, got := range tried {
-			if n := got.seen.running.Load(); strategy == LeastLoaded && n != 1 {
+			if n := got.member.seen.running.Load(); strategy == LeastLoaded && n != 1 {
 				t.Errorf("%s counts %d requests under way; want the one", got.Instance().ID, n)
 			}
 		}

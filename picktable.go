@@ -34,6 +34,13 @@ type pickGroup struct {
 	turns *rotation
 	wheel wheel
 	ring  ring
+	loads []loaded
+}
+
+// loaded spares a look at the member to compare two loads.
+type loaded struct {
+	seen   *vitals
+	member *member
 }
 
 // groupsOf returns how many groups a picker may have: one per share and one for the
@@ -42,23 +49,38 @@ func groupsOf(o PickerOptions) int { return 2 * (len(o.Shares) + 1) }
 
 // build makes the table of a roster; before is the last one, nil at first.
 func (p *Picker) build(r *roster, before *pickTable) *pickTable {
-	t := &pickTable{picks: r.picks, source: r.pick, column: make([]column, r.pick.len())}
+	t := &pickTable{picks: r.picks, source: r.pick}
+	if p.takesAnybody() {
+		if t.source.len() > 0 {
+			t.add(p, 0, t.source, nil, 1)
+		}
+		return t
+	}
+	t.column = make([]column, r.pick.len())
 	at := 0
-	for i, in := range t.source.in {
+	for i, m := range t.source.members {
 		if before != nil {
-			for at < before.source.len() && before.source.in[at] != in && before.source.in[at].ID < in.ID {
+			last := before.source.members
+			for at < len(last) && last[at] != m && last[at].in.ID < m.in.ID {
 				at++
 			}
-			if at < before.source.len() && before.source.in[at] == in {
+			if at < len(last) && last[at] == m {
 				t.column[i] = before.column[at]
 				at++
 				continue
 			}
 		}
-		t.column[i] = p.describe(in)
+		t.column[i] = p.describe(m.in)
 	}
 	p.group(t, r)
 	return t
+}
+
+// takesAnybody reports whether nothing has to be known of an instance.
+func (p *Picker) takesAnybody() bool {
+	o := &p.opts
+	all := o.Only.Version == "" && o.Only.Zone == "" && len(o.Only.Metadata) == 0
+	return all && len(o.Shares) == 0 && o.Zone == "" && (o.Strategy == RoundRobin || o.Strategy == LeastLoaded)
 }
 
 // describe works out a column.
@@ -105,7 +127,7 @@ func (p *Picker) group(t *pickTable, r *roster) {
 			members[i], columns[i] = t.source, t.column
 			break
 		}
-		members[i] = crew{in: make([]*core.Instance, 0, n), seen: make([]*vitals, 0, n)}
+		members[i] = crew{members: make([]*member, 0, n)}
 		columns[i] = make([]column, 0, n)
 	}
 	for i, c := range t.column {
@@ -116,10 +138,10 @@ func (p *Picker) group(t *pickTable, r *roster) {
 			c.class &^= 1
 		}
 		m := &members[c.class]
-		if len(m.in) == t.source.len() {
+		if m.len() == t.source.len() {
 			break
 		}
-		m.in, m.seen = append(m.in, t.source.in[i]), append(m.seen, t.source.seen[i])
+		m.members = append(m.members, t.source.members[i])
 		columns[c.class] = append(columns[c.class], c)
 	}
 	p.divide(t, r, members, columns, zoned)
@@ -172,21 +194,31 @@ func (p *Picker) divide(t *pickTable, r *roster, members []crew, columns [][]col
 		if part == 0 {
 			continue
 		}
-		g := pickGroup{crew: members[i], turns: &p.turns[i]}
-		g.spread()
-		switch p.opts.Strategy {
-		case WeightedRoundRobin:
-			g.wheel = newWheel(g.crew, columns[i])
-		case ByKey:
-			g.ring = newRing(columns[i])
-		}
 		sum += part
-		t.groups = append(t.groups, g)
-		t.upto = append(t.upto, parts64(sum/all))
+		t.add(p, i, members[i], columns[i], sum/all)
 	}
 	if n := len(t.upto); n > 0 {
 		t.upto[n-1] = math.MaxUint64
 	}
+}
+
+// add makes a group of members; upto is where its part of 1 ends.
+func (t *pickTable) add(p *Picker, i int, members crew, columns []column, upto float64) {
+	g := pickGroup{crew: members, turns: &p.turns[i]}
+	g.spread()
+	switch p.opts.Strategy {
+	case WeightedRoundRobin:
+		g.wheel = newWheel(g.crew, columns)
+	case ByKey:
+		g.ring = newRing(columns)
+	case LeastLoaded:
+		g.loads = make([]loaded, g.len())
+		for i, m := range g.members {
+			g.loads[i] = loaded{m.seen, m}
+		}
+	}
+	t.groups = append(t.groups, g)
+	t.upto = append(t.upto, parts64(upto))
 }
 
 // parts64 is a part of 1 as one of 2^64.
@@ -201,13 +233,13 @@ func parts64(part float64) uint64 {
 // there.
 func (p *Picker) localPart(r *roster) float64 {
 	healthy, up := 0, 0
-	for _, in := range r.up.in {
-		if in.Zone == p.opts.Zone && p.opts.Only.has(in) {
+	for _, m := range r.up.members {
+		if m.in.Zone == p.opts.Zone && p.opts.Only.has(m.in) {
 			up++
 		}
 	}
-	for _, in := range r.pick.in {
-		if in.Zone == p.opts.Zone && p.opts.Only.has(in) {
+	for _, m := range r.pick.members {
+		if m.in.Zone == p.opts.Zone && p.opts.Only.has(m.in) {
 			healthy++
 		}
 	}

@@ -29,6 +29,7 @@ type roster struct {
 	lists    uint64
 	changes  uint64 // steps that changed all
 	picks    uint64 // steps that changed pick
+	from     *Endpoints
 	closed   bool
 }
 
@@ -50,8 +51,8 @@ func (r *roster) finish(service string, pick crew) {
 
 // find returns the known instance with an ID, nil if there is none.
 func (r *roster) find(id string) *core.Instance {
-	if i, ok := r.whole.search(id); ok {
-		return r.whole.in[i]
+	if m := r.whole.find(id); m != nil {
+		return m.in
 	}
 	return nil
 }
@@ -60,7 +61,7 @@ func (r *roster) find(id string) *core.Instance {
 type edit struct {
 	id       string
 	instance *core.Instance // nil removes
-	seen     *vitals        // of the instance; apply finds it
+	member   *member        // of the instance; apply makes it
 }
 
 // apply makes the edits, which it sorts and of which no two have the same ID.
@@ -71,15 +72,19 @@ func (r *roster) apply(edits []edit) {
 	slices.SortFunc(edits, func(a, b edit) int { return strings.Compare(a.id, b.id) })
 	for i := range edits {
 		e := &edits[i]
-		if at, known := r.whole.search(e.id); known {
-			e.seen = r.whole.seen[at]
-		} else if e.instance != nil {
-			e.seen = new(vitals)
+		if e.instance == nil {
+			continue
+		}
+		e.member = &member{in: e.instance, from: r.from}
+		if known := r.whole.find(e.id); known != nil {
+			e.member.seen = known.seen
+		} else {
+			e.member.seen = new(vitals)
 		}
 	}
 	allUp := r.up.len() == r.whole.len()
+	r.all = r.whole.editedInstances(r.all, edits)
 	r.whole = r.whole.edited(edits, func(*core.Instance) bool { return true })
-	r.all = r.whole.in
 	if allUp && !slices.ContainsFunc(edits, func(e edit) bool { return e.instance != nil && !isUp(e.instance) }) {
 		r.up = r.whole
 	} else {

@@ -1,10 +1,6 @@
 package holdfast
 
-import (
-	"math/bits"
-
-	"github.com/holdfast-go/holdfast/core"
-)
+import "math/bits"
 
 // weyl spreads a counter over 64 bits so that any run of turns is as even as a
 // sequence can be: multiples of the golden ratio (Weyl), whose gaps have at most
@@ -25,9 +21,8 @@ type wheel struct {
 
 // sector holds all that a pick needs, so that it meets as few cache lines as can be.
 type sector struct {
-	in   *core.Instance
-	seen *vitals
-	upto uint64 // where it ends
+	member *member
+	upto   uint64 // where it ends
 }
 
 func newWheel(members crew, columns []column) wheel {
@@ -42,7 +37,7 @@ func newWheel(members crew, columns []column) wheel {
 	sum := uint64(0)
 	for i, c := range columns {
 		sum += uint64(c.weight)
-		w.sectors[i] = sector{members.in[i], members.seen[i], sum}
+		w.sectors[i] = sector{members.members[i], sum}
 	}
 	// Parts so small that there are at least as many as sectors.
 	for parts := sum - 1; parts >= 2*uint64(len(columns)); parts >>= 1 {
@@ -60,11 +55,11 @@ func newWheel(members crew, columns []column) wheel {
 }
 
 // spin returns whose sector is at u parts of 2^64 of the circumference.
-func (w *wheel) spin(u uint64) *sector {
+func (w *wheel) spin(u uint64) *member {
 	at, _ := bits.Mul64(u, w.sectors[len(w.sectors)-1].upto)
 	i := w.guide[at>>w.shift]
 	for w.sectors[i].upto <= at {
 		i++
 	}
-	return &w.sectors[i]
+	return w.sectors[i].member
 }
