@@ -18,7 +18,7 @@ import (
 const (
 	defaultRequestTimeout = 2 * time.Second
 	defaultResync         = 5 * time.Minute
-	defaultHoldFor        = 30 * time.Second
+	defaultSuspectFor     = 10 * time.Minute
 )
 
 // ConfigOptions refine [OpenConfig]. The zero value works.

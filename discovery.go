@@ -32,11 +32,18 @@ type DiscoveryOptions struct {
 	// Resync is how often a full list is made although the watch is in sync, +-20 %;
 	// some servers lose events. Negative turns it off. Default: 5 min.
 	Resync time.Duration
-	// HoldFor is how long an instance is held that a list after trouble lacks, or
-	// that went with more than half of its peers in one step. Time in which the
-	// backend can't be asked does not count. Negative turns holding off. Default:
-	// 30 s.
-	HoldFor time.Duration
+	// SuspectFor is how long an instance is kept at most that went as if by trouble: a
+	// list after trouble lacks it, or it went with more than half of its peers within
+	// 10 s. Meanwhile Probe asks it: it goes when two probes in a row fail. Time in
+	// which the backend can't be asked does not count. Negative believes whatever the
+	// backend says at once. Default: 10 min.
+	SuspectFor time.Duration
+	// Ejection says when an instance gets no requests for a while. Default: after 5
+	// failures in a row.
+	Ejection EjectionOptions
+	// Probe asks a suspect or ejected instance directly whether it lives. Default:
+	// [Connect].
+	Probe Probe
 	// Logger is told of every change of state. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -46,7 +53,11 @@ func (o DiscoveryOptions) withDefaults() DiscoveryOptions {
 	o.RequestTimeout = cmp.Or(o.RequestTimeout, defaultRequestTimeout)
 	o.RecoverySpread = orDefault(o.RecoverySpread, longestSpread)
 	o.Resync = orDefault(o.Resync, defaultResync)
-	o.HoldFor = orDefault(o.HoldFor, defaultHoldFor)
+	o.SuspectFor = orDefault(o.SuspectFor, defaultSuspectFor)
+	o.Ejection = o.Ejection.withDefaults()
+	if o.Probe == nil {
+		o.Probe = Connect
+	}
 	return o
 }
 
@@ -155,6 +166,8 @@ func idleEndpoints(service, origin string, err error) *Endpoints {
 func (d *Discovery) start(service string) *membership {
 	first := roster{level: core.Empty, since: time.Now()}
 	e := newEndpoints(service, d.origin, new(first))
+	e.outliers.opts, e.outliers.probe = d.opts.Ejection, d.opts.Probe
+	e.outliers.spawn, e.outliers.ctx, e.outliers.tell = d.wg.Go, d.ctx, d.jrnl.record
 	m := &membership{
 		endpoints: e,
 		hold:      &e.hold,
@@ -167,6 +180,7 @@ func (d *Discovery) start(service string) *membership {
 		now:       first,
 		poke:      make(chan struct{}, 1),
 	}
+	e.engine = m
 	if c, ok := core.As[core.Comparer](d.reg); ok {
 		m.compare = c.Compare
 	}
@@ -236,6 +250,9 @@ func (d *Discovery) Close(ctx context.Context) error {
 	engines := d.engines
 	d.mu.Unlock()
 
+	for _, e := range d.all() {
+		e.outliers.end()
+	}
 	d.stop()
 	ended := make(chan struct{})
 	go func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-go/holdfast/core"
 )
@@ -17,20 +18,32 @@ import (
 type Endpoints struct {
 	service string
 	origin  string
+	epoch   time.Time // what clock counts from
 	roster  atomic.Pointer[roster]
-	hold    suspects
 	turns   rotation
+	hold    suspects
 	news    broadcast
 	looked  chan struct{} // closed once the cache was looked at
+	engine  *membership   // nil for a handle that never knows anything
+
+	outliers outliers
 }
 
 func newEndpoints(service, origin string, first *roster) *Endpoints {
-	e := &Endpoints{service: service, origin: origin, looked: make(chan struct{})}
+	e := &Endpoints{service: service, origin: origin, epoch: time.Now(), looked: make(chan struct{})}
+	e.outliers.poke = make(chan struct{}, 1)
 	e.turns.scatter()
-	first.finish(service)
-	e.roster.Store(first)
+	for _, m := range first.whole.members {
+		m.from = e
+	}
+	first.from = e
+	e.store(*first)
 	return e
 }
+
+// clock returns nanoseconds since before e was made, never 0. It is the half of
+// time.Now that is monotonic, and takes half the time.
+func (e *Endpoints) clock() int64 { return int64(time.Since(e.epoch)) + 1 }
 
 // Service returns the name of the service.
 func (e *Endpoints) Service() string { return e.service }
@@ -40,20 +53,29 @@ func (e *Endpoints) Service() string { return e.service }
 // and must not be modified. An instance that does not change keeps its pointer.
 func (e *Endpoints) Instances() []*core.Instance { return e.roster.Load().all }
 
-// Pick chooses an instance that is up for one request: each in turn. It never
-// blocks, takes no lock and allocates nothing, so that it may stand in front of
-// every request; ctx is for pickers that read a key or a deadline from it, and
-// round robin does not look at it.
+// Pick chooses an instance that is up and not ejected for one request: each in
+// turn. It never blocks, takes no lock and allocates nothing, so that it may stand in
+// front of every request. [Endpoints.Picker] makes pickers that choose in other ways;
+// ctx is for those that read a key from it, and round robin does not look at it.
 //
-// The error is [ErrNoInstance], of kind [core.ErrNotFound], when no instance is up.
-// Its text names the service, the level and the age of what is known, and it is of
-// kind [core.ErrClosed] or [core.ErrInvalid] too when there will never be one.
+// The error is [ErrNoInstance], which is a [core.ErrNotFound], when no instance is
+// up. Its text names the service, the level and the age of what is known, and it is
+// of kind [core.ErrClosed] or [core.ErrInvalid] too when there will never be one.
 func (e *Endpoints) Pick(context.Context) (Picked, error) {
 	r := e.roster.Load()
-	if len(r.up) == 0 {
+	if len(r.pick.members) == 0 {
 		return Picked{}, r.none
 	}
-	return Picked{instance: r.turn(e.turns.next())}, nil
+	return Picked{member: r.pick.members[r.pick.turn(e.turns.next())]}, nil
+}
+
+// allTried is why there is nobody to send a request to again.
+func (e *Endpoints) allTried(tried int) error {
+	r := e.roster.Load()
+	if r.none != nil {
+		return r.none
+	}
+	return &noInstance{service: e.service, level: r.level, asOf: r.asOf, known: len(r.all), tried: tried}
 }
 
 // Changes yields the instances as [Endpoints.Instances] returns them: at once
@@ -113,7 +135,24 @@ func (e *Endpoints) cacheLooked() <-chan struct{} { return e.looked }
 // part names e in events.
 func (e *Endpoints) part() string { return "endpoints " + e.service }
 
-func (e *Endpoints) publish(r *roster) {
-	e.roster.Store(r)
+// publish makes a roster visible, but for its pick, which it makes itself.
+func (e *Endpoints) publish(r roster) {
+	e.outliers.mu.Lock()
+	e.store(r)
+	e.outliers.mu.Unlock()
 	e.news.send()
+}
+
+// store is publish for who holds outliers.mu, and wakes nobody.
+func (e *Endpoints) store(r roster) {
+	before := e.roster.Load()
+	pick := e.outliers.pickable(before, &r.up)
+	if before != nil {
+		r.picks = before.picks
+		if !pick.same(&before.pick) {
+			r.picks++
+		}
+	}
+	r.finish(e.service, pick)
+	e.roster.Store(&r)
 }

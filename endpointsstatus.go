@@ -27,6 +27,9 @@ type EndpointsStatus struct {
 	Err error
 	// Instances is how many are known, and Up how many of them take requests.
 	Instances, Up int
+	// Ejected lists, by ID, the instances that are up but get no requests, because
+	// too many failed in a row. They count as up.
+	Ejected []Ejected
 	// Held lists, by ID, the instances that the backend no longer shows and that
 	// are held all the same. They count as known.
 	Held []Suspect
@@ -48,7 +51,7 @@ func (e *Endpoints) Status() EndpointsStatus {
 	return EndpointsStatus{
 		Service: e.service, Origin: e.origin,
 		Level: r.level, Revision: r.revision, Since: r.since, Age: since(asOf), Err: r.err,
-		Instances: len(r.all), Up: len(r.up),
+		Instances: len(r.all), Up: r.up.len(), Ejected: e.outliers.list(),
 		Held: e.hold.list(), Bad: maps.Clone(r.bad),
 		Lists: r.lists, Changes: r.changes,
 	}

@@ -31,6 +31,8 @@ const (
 	EventCache      EventKind = "cache"      // the cache store fails, or works again
 	EventPanic      EventKind = "panic"      // a function of the user or of a driver panicked
 	EventBreaker    EventKind = "breaker"    // the breaker of Options.Policy changed its state
+	EventEjected    EventKind = "ejected"    // an instance failed too often in a row and gets no requests for a while
+	EventReturned   EventKind = "returned"   // an ejected instance answered and gets requests again
 	EventPhase      EventKind = "phase"      // the process went on to another phase of its life, or one went wrong
 )
 
@@ -151,7 +153,7 @@ func severity(e Event) slog.Level {
 			return slog.LevelInfo
 		}
 		return slog.LevelWarn
-	case EventRegistered, EventAccepted, EventReleased:
+	case EventRegistered, EventAccepted, EventReleased, EventReturned:
 		return slog.LevelInfo
 	case EventRefused, EventConflict, EventDenied, EventPanic:
 		return slog.LevelError

@@ -145,11 +145,36 @@ func (m *membership) takeCached(set cachedSet) {
 		for i, in := range set.instances {
 			edits[i] = edit{id: in.ID, instance: in}
 		}
+		m.now.from = m.endpoints
 		m.now.apply(edits)
 		m.now.revision, m.now.asOf = set.revision, set.asOf
 		m.reach(core.Cached, m.now.err, time.Now())
+		m.spawn(m.verifyCached)
 	}
 	m.publish()
+}
+
+// verifyCached asks everybody whom only the cache knows. Who does not answer gets
+// requests last, until it answers: nobody can say that it is gone.
+func (m *membership) verifyCached() {
+	if m.endpoints.outliers.opts.Failures < 0 {
+		return
+	}
+	m.mu.Lock()
+	cached, up := m.now.level == core.Cached, m.now.up
+	m.mu.Unlock()
+	if !cached {
+		return
+	}
+	all := make([]*core.Instance, up.len())
+	for i, one := range up.members {
+		all[i] = one.in
+	}
+	for i, err := range m.opts.Probe.askAll(m.ctx, all) {
+		if err != nil && m.ctx.Err() == nil {
+			m.endpoints.eject(all[i], up.members[i].seen, err, true)
+		}
+	}
 }
 
 // lookedAtCache lets go of who waits for the cache.

@@ -24,13 +24,14 @@ type membership struct {
 	spawn     func(func()) // runs a goroutine that Close awaits
 	ctx       context.Context
 
-	mu      sync.Mutex    // one step at a time, events included, so that they keep their order
-	now     roster        // what the next roster is made from
-	hold    *suspects     // who is held; the endpoints read it too
-	held    int           // how many were after the last step
-	holding bool          // watchHold runs
-	poke    chan struct{} // tells watchHold that the hold changed
-	events  []Event       // of this step
+	mu       sync.Mutex    // one step at a time, events included, so that they keep their order
+	now      roster        // what the next roster is made from
+	hold     *suspects     // who is held; the endpoints read it too
+	held     int           // how many were after the last step
+	holding  bool          // watchHold runs
+	believed []time.Time   // when each instance that was up went lately, without a doubt
+	poke     chan struct{} // tells watchHold that the hold changed
+	events   []Event       // of this step
 
 	looked    bool // at the cache
 	saidEmpty bool
@@ -142,8 +143,12 @@ func (m *membership) whole(items map[string]core.Instance, unread map[string]err
 			m.hold.release(in.ID)
 			continue
 		}
-		if doubt && m.opts.HoldFor > 0 && isUp(in) {
-			m.hold.hold(in.ID, missingInList, now, m.opts.HoldFor)
+		if frozen := m.hold.frozenAt(now); isUp(in) && m.opts.SuspectFor > 0 && (doubt || frozen) {
+			reason := missingInList
+			if !doubt {
+				reason = operatorHolds
+			}
+			m.hold.hold(in.ID, reason, now, m.opts.SuspectFor)
 			continue
 		}
 		edits = append(edits, edit{id: in.ID})
@@ -162,7 +167,7 @@ func (m *membership) part(u core.Update[core.Instance], now time.Time) {
 	for id := range u.Put {
 		delete(bad, id)
 	}
-	up := len(m.now.up) - m.hold.len() // every suspect was up
+	up := m.now.up.len() - m.hold.len() // every suspect was up
 	var gone []string
 	for _, id := range u.Delete {
 		delete(bad, id)
@@ -176,12 +181,13 @@ func (m *membership) part(u core.Update[core.Instance], now time.Time) {
 			edits = append(edits, edit{id: id})
 		}
 	}
-	mass := len(gone) >= massDeletionMin && 2*len(gone) > up
+	reason := m.doubt(len(gone), up, now)
 	for _, id := range gone {
-		if mass && m.opts.HoldFor > 0 {
-			m.hold.hold(id, massDeletion, now, m.opts.HoldFor)
+		if reason != "" && m.opts.SuspectFor > 0 {
+			m.hold.hold(id, reason, now, m.opts.SuspectFor)
 		} else {
 			edits = append(edits, edit{id: id})
+			m.believed = append(m.believed, now)
 		}
 	}
 	for id, err := range unread {
@@ -193,6 +199,21 @@ func (m *membership) part(u core.Update[core.Instance], now time.Time) {
 	}
 	m.refuse(bad)
 	m.apply(edits)
+}
+
+// doubt says why the removal of so many of those that are up is not believed; "" if
+// it is. Leases that expire one after another empty a service as surely as one step
+// does.
+func (m *membership) doubt(gone, up int, now time.Time) (reason string) {
+	m.believed = slices.DeleteFunc(m.believed, func(at time.Time) bool { return now.Sub(at) >= massDeletionWindow })
+	all := gone + len(m.believed)
+	switch {
+	case m.hold.frozenAt(now):
+		return operatorHolds
+	case all >= massDeletionMin && 2*all > up+len(m.believed):
+		return massDeletion
+	}
+	return ""
 }
 
 // read sorts entries of the backend into edits, of those that changed, and into
@@ -224,6 +245,7 @@ func (m *membership) apply(edits []edit) {
 			m.hold.drop(e.id)
 		}
 	}
+	m.now.from = m.endpoints
 	m.now.apply(edits)
 	m.cache.edited(edits)
 }
@@ -276,14 +298,12 @@ func (m *membership) event(e Event) {
 // publish ends a step: it makes the roster visible, then tells about it.
 func (m *membership) publish() {
 	m.tellHold()
-	r := m.now
-	r.finish(m.endpoints.service)
-	m.endpoints.publish(&r)
+	m.endpoints.publish(m.now)
 	for _, e := range m.events {
 		m.jrnl.record(e)
 	}
 	m.events = nil
-	m.cache.save(&r)
+	m.cache.save(&m.now)
 }
 
 // close ends the last step. What is known stays readable, but is in sync with

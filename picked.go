@@ -12,18 +12,69 @@ import (
 // allocation, may be copied, and all copies stand for the same request. It is
 // safe for concurrent use.
 type Picked struct {
-	instance *core.Instance
+	member *member
+	began  int64 // by the clock of its Endpoints, where load is weighed; else 0
 }
 
 // Instance returns the chosen instance, which is shared by everybody and must
 // not be modified; nil for the zero Picked.
-func (p Picked) Instance() *core.Instance { return p.instance }
+func (p Picked) Instance() *core.Instance {
+	if p.member == nil {
+		return nil
+	}
+	return p.member.in
+}
 
-// Done tells how the request ended: nil, or the error that the instance is to
-// blame for. Call it once, when the request is over; a picker that weighs
-// instances by their load counts the request as running until then. Round robin
-// weighs nothing, so for it Done does nothing. It never blocks.
-func (p Picked) Done(error) {}
+// Done tells how the request ended: nil, or the error that the instance is to blame
+// for. Call it once, when the request is over. Failures in a row eject an instance
+// ([EjectionOptions]); [context.Canceled], which is the caller's own wish, counts as
+// none. A picker that weighs load counts the request as running until then. It never
+// blocks.
+func (p Picked) Done(err error) {
+	if p.member == nil {
+		return
+	}
+	if p.began != 0 {
+		p.answered(err != nil)
+	}
+	if err != nil {
+		p.member.from.blame(p.member.in, p.member.seen, err)
+	} else if p.member.seen.failures.Load() != 0 {
+		p.member.seen.failures.Store(0)
+	}
+}
+
+// answered ends a request whose load is weighed. One that was not timed says nothing
+// of the latency, unless it failed.
+func (p Picked) answered(failed bool) {
+	p.member.seen.running.Add(-1)
+	if p.began == untimed && !failed {
+		return
+	}
+	now := p.member.from.clock()
+	took := time.Duration(now - p.began)
+	if failed && (p.began == untimed || took < failurePenalty) {
+		took = failurePenalty
+	}
+	p.member.seen.took(took, now)
+}
+
+// undo takes back that an instance was chosen.
+func (p Picked) undo() {
+	if p.began != 0 {
+		p.member.seen.running.Add(-1)
+	}
+}
+
+// among reports whether the same instance is among others.
+func (p Picked) among(others []Picked) bool {
+	for _, o := range others {
+		if o.member.seen == p.member.seen {
+			return true
+		}
+	}
+	return false
+}
 
 // ErrNoInstance is what the error of [Endpoints.Pick] is: no instance is up. It is
 // a [core.ErrNotFound] there, and says that it is a service which was not found, not
@@ -38,6 +89,8 @@ type noInstance struct {
 	level   core.Level
 	asOf    time.Time
 	known   int
+	unfit   bool  // some are up, but none that will do
+	tried   int   // all of those that are up
 	cause   error // nil, or why there will never be one
 }
 
@@ -47,6 +100,10 @@ func (n *noInstance) Error() string {
 	switch {
 	case n.cause != nil:
 		return fmt.Sprintf("endpoints %q: %v: no instance is up (level %v, %v old): %v", n.service, core.ErrNotFound, n.level, age, n.cause)
+	case n.tried > 0:
+		return fmt.Sprintf("endpoints %q: %v: no instance is left after %d were tried (level %v, %v old)", n.service, core.ErrNotFound, n.tried, n.level, age)
+	case n.unfit:
+		return fmt.Sprintf("endpoints %q: %v: none of %d instances is up and will do (level %v, %v old)", n.service, core.ErrNotFound, n.known, n.level, age)
 	case n.level == core.Empty:
 		return fmt.Sprintf("endpoints %q: %v: nothing is known of its instances yet (level %v for %v)", n.service, core.ErrNotFound, n.level, age)
 	case n.known == 0:

@@ -81,7 +81,7 @@ func TestPick_IsFairAcrossGoroutines(t *testing.T) {
 func TestPick_TakesOnlyWhoIsUp(t *testing.T) {
 	r := roster{level: core.Live, since: time.Now()}
 	a, b, c := peer("a"), withStatus(peer("b"), core.StatusDraining), withStatus(peer("c"), core.StatusDown)
-	r.apply([]edit{{"a", &a}, {"b", &b}, {"c", &c}})
+	r.apply([]edit{{id: "a", instance: &a}, {id: "b", instance: &b}, {id: "c", instance: &c}})
 	e := newEndpoints("inventory", "", &r)
 	for range 10 {
 		if p, err := e.Pick(t.Context()); err != nil || p.Instance() != &a {

@@ -157,6 +157,12 @@ func discover(t *testing.T, reg core.Registry, opts DiscoveryOptions) *Discovery
 	if opts.Resync == 0 {
 		opts.Resync = -1
 	}
+	if opts.SuspectFor == 0 {
+		opts.SuspectFor = 30 * time.Second
+	}
+	if opts.Probe == nil {
+		opts.Probe = func(context.Context, *core.Instance) error { return nil }
+	}
 	d, err := OpenDiscovery(reg, opts)
 	if err != nil {
 		t.Fatal(err)

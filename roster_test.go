@@ -10,6 +10,13 @@ import (
 	"github.com/holdfast-go/holdfast/core"
 )
 
+func instancesOf(c crew) (all []*core.Instance) {
+	for _, m := range c.members {
+		all = append(all, m.in)
+	}
+	return all
+}
+
 func TestRoster_ApplyEqualsAMap(t *testing.T) {
 	for seed := range uint64(50) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -39,8 +46,8 @@ func TestRoster_ApplyEqualsAMap(t *testing.T) {
 					up = append(up, model[id])
 				}
 			}
-			if !slices.Equal(r.all, all) || !slices.Equal(r.up, up) {
-				t.Fatalf("seed %d: all %q up %q, want %q and %q", seed, ids(r.all), ids(r.up), ids(all), ids(up))
+			if !slices.Equal(r.all, all) || !slices.Equal(instancesOf(r.up), up) || !slices.Equal(instancesOf(r.whole), all) {
+				t.Fatalf("seed %d: all %q up %q, want %q and %q", seed, ids(r.all), ids(instancesOf(r.up)), ids(all), ids(up))
 			}
 			if !slices.Equal(old.all, before) {
 				t.Fatalf("seed %d: an edit modified the roster that it was made from", seed)
@@ -51,19 +58,16 @@ func TestRoster_ApplyEqualsAMap(t *testing.T) {
 
 func TestRoster_TurnIsTheRemainder(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 7, 10, 64, 1000, 9999} {
-		r := roster{up: make([]*core.Instance, n)}
-		for i := range r.up {
-			r.up[i] = &core.Instance{Weight: i}
-		}
-		r.finish("inventory")
+		c := crew{members: make([]*member, n)}
+		c.spread()
 		for range 2000 {
 			turn := rand.Uint32()
-			if got, want := r.turn(turn).Weight, int(turn)%n; got != want {
+			if got, want := int(c.turn(turn)), int(turn)%n; got != want {
 				t.Fatalf("turn %d of %d is %d, want %d", turn, n, got, want)
 			}
 		}
 		for _, turn := range []uint32{0, 1, 1<<31 - 1, 1 << 31, 1<<32 - 1} {
-			if got, want := r.turn(turn).Weight, int(turn)%n; got != want {
+			if got, want := int(c.turn(turn)), int(turn)%n; got != want {
 				t.Fatalf("turn %d of %d is %d, want %d", turn, n, got, want)
 			}
 		}

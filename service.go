@@ -62,9 +62,16 @@ type Options struct {
 	// Resync is how often everything is listed again while all is well, +-20 %.
 	// Default 5 min; negative is never.
 	Resync time.Duration
-	// HoldFor is how long instances are kept that a list after trouble lacks.
-	// Default 30 s.
-	HoldFor time.Duration
+	// SuspectFor is how long instances are kept at most that went as if by trouble;
+	// see [DiscoveryOptions].
+	// Default 10 min.
+	SuspectFor time.Duration
+	// Probe asks a suspect or ejected instance directly whether it lives. Default
+	// [Connect].
+	Probe Probe
+	// Ejection says when an instance gets no requests for a while. Default: after 5
+	// failures in a row.
+	Ejection EjectionOptions
 	// Logger gets one line per change. Default slog.Default().
 	Logger *slog.Logger
 }
@@ -112,7 +119,8 @@ func Start(ctx context.Context, opts Options) (*Service, error) {
 	}
 	if opts.Registry != nil {
 		s.discovery = openDiscovery(opts.Registry, DiscoveryOptions{
-			CacheScope: opts.CacheScope, RequestTimeout: opts.RequestTimeout, RecoverySpread: opts.RecoverySpread, Resync: opts.Resync, HoldFor: opts.HoldFor,
+			CacheScope: opts.CacheScope, RequestTimeout: opts.RequestTimeout, RecoverySpread: opts.RecoverySpread, Resync: opts.Resync, SuspectFor: opts.SuspectFor,
+			Probe: opts.Probe, Ejection: opts.Ejection,
 		}, j, k)
 	}
 	s.unheard = opts.Policy.OnChange(func(e policy.Event) { j.record(breakerEvent(e)) })

@@ -204,7 +204,7 @@ func TestHold_CanBeTurnedOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := newRollcall()
 		reg.shows(peers("a b c d")...)
-		_, e := inventory(t, reg, DiscoveryOptions{HoldFor: -1})
+		_, e := inventory(t, reg, DiscoveryOptions{SuspectFor: -1})
 		reg.step(core.Update[core.Instance]{Delete: strings.Fields("a b c"), Revision: "2"})
 		wantKnown(t, e, "d", "", core.Live)
 		reg.lose()
@@ -214,7 +214,7 @@ func TestHold_CanBeTurnedOff(t *testing.T) {
 }
 
 // TestHold_Property checks the guard against what it promises, whatever happens:
-// nobody who is up is missed before HoldFor has passed since the backend last
+// nobody who is up is missed before SuspectFor has passed since the backend last
 // showed it, unless a step took it that is believed; and nobody haunts.
 func TestHold_Property(t *testing.T) {
 	for seed := range uint64(40) {
@@ -238,7 +238,7 @@ func holdProperty(t *testing.T, r *rand.Rand) {
 		return m
 	}
 	reg := newRollcall()
-	_, e := inventory(t, reg, DiscoveryOptions{HoldFor: holdFor, RecoverySpread: -1})
+	_, e := inventory(t, reg, DiscoveryOptions{SuspectFor: holdFor, RecoverySpread: -1})
 	for range 60 {
 		before := ids(e.Instances())
 		believed := []string(nil)

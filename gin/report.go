@@ -81,6 +81,12 @@ func (o MountOptions) describe(all map[string]detail, st holdfast.Status, author
 		if len(e.Held) > 0 {
 			d.note(fmt.Sprintf("%d instances are held that the backend lacks", len(e.Held)))
 		}
+		if len(e.Ejected) > 0 {
+			d.note(fmt.Sprintf("%d instances get no requests for now, because they failed", len(e.Ejected)))
+		}
+		if len(e.Bad) > 0 {
+			d.note(fmt.Sprintf("%d instances can't be read", len(e.Bad)))
+		}
 		d.Instances, d.Up = &e.Instances, &e.Up
 		all[endpointsName(e)] = d
 	}

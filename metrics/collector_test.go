@@ -319,6 +319,7 @@ func TestCollector_PassesTheLinterOfPromtool(t *testing.T) {
 		c.status = func() holdfast.Status { // with what is left out where it is zero
 			st := svc.Status()
 			st.Config.Values[0].Refused, st.Endpoints[0].Held = 1, make([]holdfast.Suspect, 1)
+			st.Endpoints[0].Ejected = make([]holdfast.Ejected, 1)
 			return st
 		}
 		reg := prometheus.NewPedanticRegistry()

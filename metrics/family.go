@@ -18,7 +18,7 @@ type families struct {
 	configLevel, configAge, configKeys, configHeld, configBad, configRefused, configLists, configChanges *family
 	valueLevel, valueAge, valueRefused                                                                   *family
 
-	endpointsLevel, endpointsAge, endpointsInstances, endpointsUp, endpointsHeld *family
+	endpointsLevel, endpointsAge, endpointsInstances, endpointsUp, endpointsHeld, endpointsEjected *family
 
 	registered, registrations, losses, beats *family
 
@@ -80,6 +80,7 @@ func newFamilies() *families {
 	f.endpointsInstances = f.gauge("endpoints_instances", "Known instances of a service that this one calls.", "peer_service")
 	f.endpointsUp = f.gauge("endpoints_instances_up", "Known instances that take requests.", "peer_service")
 	f.endpointsHeld = f.gauge("endpoints_instances_held", "Known instances that the backend no longer shows but that are held; shown while there are any.", "peer_service")
+	f.endpointsEjected = f.gauge("endpoints_instances_ejected", "Instances that are up and get no requests for a while, because requests or a probe failed; shown while there are any.", "peer_service")
 
 	f.registered = f.gauge("announcement_registered", "1 while peers can see the announced instance.", "announced_service", "instance_id")
 	f.registrations = f.counter("announcement_registrations_total", "How often the instance became registered.", "announced_service", "instance_id")

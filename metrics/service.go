@@ -13,6 +13,7 @@ var kinds = [...]holdfast.EventKind{
 	holdfast.EventLevel, holdfast.EventRefused, holdfast.EventAccepted, holdfast.EventHeld, holdfast.EventReleased,
 	holdfast.EventRegistered, holdfast.EventLost, holdfast.EventConflict, holdfast.EventDenied, holdfast.EventCache,
 	holdfast.EventPanic, holdfast.EventBreaker, holdfast.EventPhase,
+	holdfast.EventEjected, holdfast.EventReturned,
 }
 
 // service shows the service as a whole.
@@ -99,6 +100,9 @@ func (c *Collector) endpoints(s *scrape, all []holdfast.EndpointsStatus) {
 		s.send(c.endpointsUp, float64(e.Up), of)
 		if len(e.Held) > 0 {
 			s.send(c.endpointsHeld, float64(len(e.Held)), of)
+		}
+		if len(e.Ejected) > 0 {
+			s.send(c.endpointsEjected, float64(len(e.Ejected)), of)
 		}
 	}
 }

@@ -97,7 +97,7 @@ func (s *retryStep) state() LayerState {
 
 func (s *retryStep) do(ctx context.Context, rest []step, r runner) error {
 	if s.Budget != nil {
-		s.Budget.call()
+		s.Budget.Deposit()
 	}
 	var begun time.Time // read only if needed: it is a third of what a success costs here
 	if s.MaxElapsed > 0 {
@@ -116,7 +116,7 @@ func (s *retryStep) do(ctx context.Context, rest []step, r runner) error {
 		if !ok || !s.fits(ctx, begun, wait) {
 			return err
 		}
-		if s.Budget != nil && !s.Budget.retry() {
+		if s.Budget != nil && !s.Budget.Withdraw() {
 			s.rejected.Add(1)
 			return err
 		}

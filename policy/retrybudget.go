@@ -44,16 +44,17 @@ func (b *RetryBudget) ratio() float64   { return or(b.Ratio, 0.2) }
 func (b *RetryBudget) minimum() float64 { return or(b.MinPerSecond, 1) }
 func (b *RetryBudget) burst() float64   { return max(float64(or(b.Burst, 100)), b.minimum(), 1) }
 
-// call notes a call.
-func (b *RetryBudget) call() {
+// Deposit notes a call: for code that retries by itself and shares the budget.
+func (b *RetryBudget) Deposit() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.begin()
 	b.tokens = min(b.tokens+b.ratio(), b.burst())
 }
 
-// retry takes a token, if there is one.
-func (b *RetryBudget) retry() bool {
+// Withdraw takes the token of a retry, and reports whether there was one: without,
+// there must be no retry.
+func (b *RetryBudget) Withdraw() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.begin()

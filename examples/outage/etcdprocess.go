@@ -90,6 +90,9 @@ func (e *etcdProcess) kill() {
 	e.command = nil
 }
 
+// wipe loses the data of a server that is not running.
+func (e *etcdProcess) wipe() error { return os.RemoveAll(e.dir) }
+
 // operator is a person with etcdctl: each call connects anew.
 func (e *etcdProcess) operator(ctx context.Context, act func(ctx context.Context, c *clientv3.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)

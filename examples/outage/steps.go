@@ -21,6 +21,7 @@ func (t *tour) steps() []step {
 		{"6 orders replaced, no etcd", "finds its peers from disk within 0.3 s", t.ordersReplaced},
 		{"7 etcd back, same data", "live and registered again", t.etcdBack},
 		{"8 good push", "arrives, and only who lives is registered", t.goodPush},
+		{"9 etcd comes back empty", "nobody is lost; all register again", t.etcdWiped},
 	}
 }
 
@@ -179,10 +180,13 @@ func (t *tour) inventoryRestarted(ctx context.Context) (string, time.Duration, e
 		return "", 0, fmt.Errorf("it did not end well: %w", err)
 	}
 	t.say("inventory-1 has ended, %s after it was told", seconds(time.Since(began)))
-	if err := until(ctx, "orders that inventory-1 would have had are answered by inventory-2", func() bool { return t.orders.retried.Load() >= 20 }); err != nil {
+	if err := until(ctx, "orders leaves inventory-1 out", func() bool { return len(t.front.svc.Endpoints("inventory").Status().Ejected) == 1 }); err != nil {
 		return "", 0, err
 	}
-	t.tell(t.front, get(ctx, t.front.url+"/order"), "asks inventory-2 where inventory-1 does not answer: %d times so far", t.orders.retried.Load())
+	if err := t.load.more(ctx, 50); err != nil {
+		return "", 0, err
+	}
+	t.tell(t.front, get(ctx, t.front.url+"/order"), "leaves out inventory-1, which refuses connections, and asks inventory-2")
 	ln, err := listenOn(ctx, strings.TrimPrefix(old.url, "http://"))
 	if err != nil {
 		return "", 0, err
@@ -215,7 +219,7 @@ func (t *tour) ordersReplaced(ctx context.Context) (string, time.Duration, error
 	t.load.target.Store(&n.url)
 	began := time.Now()
 	err = old.end()
-	last.client.CloseIdleConnections()
+	last.pool.CloseIdleConnections()
 	if err != nil {
 		return "", n.took, fmt.Errorf("the old one did not end well: %w", err)
 	}
@@ -271,6 +275,42 @@ func (t *tour) goodPush(ctx context.Context) (string, time.Duration, error) {
 	}
 	t.say("the registry holds exactly who lives: %s", strings.Join(keys, ", "))
 	return "max_items 300; no ghost in the registry", took, t.load.more(ctx, 50)
+}
+
+func (t *tour) etcdWiped(ctx context.Context) (string, time.Duration, error) {
+	t.etcd.kill()
+	if err := t.etcd.wipe(); err != nil {
+		return "", 0, err
+	}
+	t.say("etcd is killed, and its data is lost")
+	if err := until(ctx, "everybody notices", func() bool { return !t.healthy() }); err != nil {
+		return "", 0, err
+	}
+	if err := t.etcd.start(ctx); err != nil {
+		return "", 0, err
+	}
+	began := time.Now()
+	t.say("etcd serves, and knows nobody")
+	if err := errors.Join(t.etcd.put(ctx, limitKey, "300"), t.etcd.put(ctx, stockKey, "42")); err != nil {
+		return "", 0, err
+	}
+	inventory := t.front.svc.Endpoints("inventory")
+	most := 0 // held at once
+	err := until(ctx, "all are live and registered", func() bool {
+		st := inventory.Status()
+		most = max(most, len(st.Held))
+		return t.healthy() && st.Up == 2 && len(st.Held) == 0
+	})
+	if err != nil {
+		return "", 0, err
+	}
+	took := time.Since(began)
+	o, r := t.order(ctx)
+	t.tell(t.front, r, "kept both inventories, %d of them on its own word for a while, until they registered again; max_items %d", most, o.MaxItems)
+	if !r.ok() || o.MaxItems != 300 {
+		return "", took, fmt.Errorf("max_items is %d, status %d", o.MaxItems, r.code)
+	}
+	return "live, 3 instances registered, 200", took, t.load.more(ctx, 50)
 }
 
 func (t *tour) startInventory(ctx context.Context, i int, ln net.Listener) (*node, error) {

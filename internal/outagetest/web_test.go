@@ -21,6 +21,7 @@ import (
 
 // webSpec is the Gin service of a child.
 type webSpec struct {
+	Service  string        // default orders
 	Listen   string        // host:port
 	Dir      string        // of the cache
 	LameDuck time.Duration // negative is none

@@ -1,6 +1,7 @@
 package outagetest
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -28,7 +29,7 @@ func startWeb(t *testing.T, endpoints []string, id string, web webSpec) *webInst
 		t.Fatal(err)
 	}
 	web.Listen, web.Dir = listen, t.TempDir()
-	w := &webInstance{url: "http://" + listen, spec: childSpec{Endpoints: endpoints, Service: "orders", ID: id, Web: &web}}
+	w := &webInstance{url: "http://" + listen, spec: childSpec{Endpoints: endpoints, Service: cmp.Or(web.Service, "orders"), ID: id, Web: &web}}
 	w.start(t)
 	return w
 }
