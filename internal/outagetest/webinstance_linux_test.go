@@ -2,8 +2,6 @@ package outagetest
 
 import (
 	"cmp"
-	"context"
-	"io"
 	"net/http"
 	"syscall"
 	"testing"
@@ -81,19 +79,4 @@ func (w *webInstance) awaitExit(t *testing.T, limit time.Duration) {
 	case <-timer.C:
 		t.Fatalf("%s has not ended in %v", w.spec.ID, limit)
 	}
-}
-
-// fetch makes one request.
-func fetch(ctx context.Context, client *http.Client, method, url string) (code int, body string, err error) {
-	request, err := http.NewRequestWithContext(ctx, method, url, nil)
-	if err != nil {
-		return 0, "", err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	return response.StatusCode, string(text), err
 }
