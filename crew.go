@@ -90,24 +90,6 @@ func (c *crew) edited(edits []edit, fits func(*core.Instance) bool) crew {
 	return crew{members: slices.Clip(append(out, rest.members...))}
 }
 
-// editedInstances is edited for the instances of c, in the same order.
-func (c *crew) editedInstances(all []*core.Instance, edits []edit) []*core.Instance {
-	out := make([]*core.Instance, 0, len(all)+added(edits))
-	at := 0
-	for _, e := range edits {
-		i, found := c.search(e.id)
-		out = append(out, all[at:i]...)
-		at = i
-		if found {
-			at++
-		}
-		if e.instance != nil {
-			out = append(out, e.instance)
-		}
-	}
-	return slices.Clip(append(out, all[at:]...))
-}
-
 // added is how many instances the edits add at most.
 func added(edits []edit) (n int) {
 	for _, e := range edits {

@@ -51,7 +51,7 @@ func (e *Endpoints) Service() string { return e.service }
 // Instances returns every known instance, whatever its status, sorted by ID, the
 // held ones included. The slice and what it points to are shared by everybody
 // and must not be modified. An instance that does not change keeps its pointer.
-func (e *Endpoints) Instances() []*core.Instance { return e.roster.Load().all }
+func (e *Endpoints) Instances() []*core.Instance { return e.roster.Load().instances() }
 
 // Pick chooses an instance that is up and not ejected for one request: each in
 // turn. It never blocks, takes no lock and allocates nothing, so that it may stand in
@@ -75,7 +75,7 @@ func (e *Endpoints) allTried(tried int) error {
 	if r.none != nil {
 		return r.none
 	}
-	return &noInstance{service: e.service, level: r.level, asOf: r.asOf, known: len(r.all), tried: tried}
+	return &noInstance{service: e.service, level: r.level, asOf: r.asOf, known: r.whole.len(), tried: tried}
 }
 
 // Changes yields the instances as [Endpoints.Instances] returns them: at once
@@ -91,7 +91,7 @@ func (e *Endpoints) Changes(ctx context.Context) iter.Seq[[]*core.Instance] {
 			r := e.roster.Load()
 			if first || r.changes != seen {
 				seen = r.changes
-				if !yield(r.all) {
+				if !yield(r.instances()) {
 					return
 				}
 				continue

@@ -51,7 +51,7 @@ func (e *Endpoints) Status() EndpointsStatus {
 	return EndpointsStatus{
 		Service: e.service, Origin: e.origin,
 		Level: r.level, Revision: r.revision, Since: r.since, Age: since(asOf), Err: r.err,
-		Instances: len(r.all), Up: r.up.len(), Ejected: e.outliers.list(),
+		Instances: r.whole.len(), Up: r.up.len(), Ejected: e.outliers.list(),
 		Held: e.hold.list(), Bad: maps.Clone(r.bad),
 		Lists: r.lists, Changes: r.changes,
 	}

@@ -15,7 +15,7 @@ func (m *membership) tellHold() {
 	switch {
 	case now > before:
 		m.event(Event{Kind: EventHeld, Key: m.hold.newest.ID,
-			Detail: fmt.Sprintf("%s; %d of %d instances are held", m.hold.newest.Reason, now, len(m.now.all))})
+			Detail: fmt.Sprintf("%s; %d of %d instances are held", m.hold.newest.Reason, now, m.now.whole.len())})
 	case now == 0 && before > 0:
 		m.event(Event{Kind: EventReleased,
 			Detail: fmt.Sprintf("nothing is held any more: %d returned, %d dropped, %d of them because they did not answer", m.hold.returned, m.hold.dropped, m.hold.dead)})

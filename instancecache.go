@@ -46,8 +46,8 @@ func (c *instanceCache) save(r *roster) {
 	if !c.saved {
 		c.saved = true
 		b.Reset = true
-		for _, in := range r.all {
-			b.Put = appendRecord(b.Put, in, r.revision, now)
+		for _, one := range r.whole.members {
+			b.Put = appendRecord(b.Put, one.in, r.revision, now)
 		}
 	}
 	for _, e := range c.edits {

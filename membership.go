@@ -135,7 +135,8 @@ func (m *membership) outOfSync(err error, now time.Time) {
 // it lacks is not believed gone yet.
 func (m *membership) whole(items map[string]core.Instance, unread map[string]error, doubt bool, now time.Time) {
 	edits, bad := m.read(items, unread)
-	for _, in := range m.now.all {
+	for _, one := range m.now.whole.members {
+		in := one.in
 		if _, there := items[in.ID]; there {
 			continue
 		}

@@ -97,7 +97,7 @@ func TestPick_ErrorNamesServiceLevelAndAge(t *testing.T) {
 	}{
 		"nobody":    {roster{level: core.Live, asOf: time.Now()}, `endpoints "inventory": not found: no instance is registered (level live, 0s old)`},
 		"unknown":   {roster{level: core.Empty, since: time.Now().Add(time.Hour)}, `endpoints "inventory": not found: nothing is known of its instances yet (level empty for 0s)`},
-		"all drain": {roster{level: core.Memory, asOf: time.Now().Add(time.Hour), all: make([]*core.Instance, 3)}, `endpoints "inventory": not found: none of 3 instances is up (level memory, 0s old)`},
+		"all drain": {roster{level: core.Memory, asOf: time.Now().Add(time.Hour), whole: crew{members: []*member{{}, {}, {}}}}, `endpoints "inventory": not found: none of 3 instances is up (level memory, 0s old)`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !c.r.asOf.IsZero() {

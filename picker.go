@@ -309,7 +309,7 @@ func (p *Picker) none() error {
 	if r.none != nil {
 		return r.none
 	}
-	return &noInstance{service: p.from.service, level: r.level, asOf: r.asOf, known: len(r.all), unfit: true}
+	return &noInstance{service: p.from.service, level: r.level, asOf: r.asOf, known: r.whole.len(), unfit: true}
 }
 
 type pickKey struct{}

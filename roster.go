@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/holdfast-go/holdfast/core"
@@ -17,9 +18,9 @@ type roster struct {
 	pick crew  // whom Pick chooses among: up, but for the ejected
 	none error // what Pick returns when there is nobody
 
-	up       crew             // those that take requests
-	whole    crew             // whatever their status
-	all      []*core.Instance // those of whole
+	up       crew     // those that take requests
+	whole    crew     // whatever their status
+	listed   *listing // those of whole, for who wants a slice of them
 	level    core.Level
 	since    time.Time // when level was reached
 	asOf     time.Time // when the backend was last known to hold this
@@ -39,7 +40,7 @@ func (r *roster) finish(service string, pick crew) {
 	if r.pick.spread(); r.pick.len() > 0 {
 		return
 	}
-	none := &noInstance{service: service, level: r.level, asOf: r.asOf, known: len(r.all)}
+	none := &noInstance{service: service, level: r.level, asOf: r.asOf, known: r.whole.len()}
 	if r.asOf.IsZero() {
 		none.asOf = r.since
 	}
@@ -47,6 +48,29 @@ func (r *roster) finish(service string, pick crew) {
 		none.cause = r.err
 	}
 	r.none = none
+}
+
+// listing is the instances of members, made when somebody asks: most changes are seen
+// by pickers alone.
+type listing struct {
+	members []*member
+	once    sync.Once
+	all     []*core.Instance
+}
+
+// instances returns every known instance, by ID.
+func (r *roster) instances() []*core.Instance {
+	l := r.listed
+	if l == nil {
+		return nil
+	}
+	l.once.Do(func() {
+		l.all = make([]*core.Instance, len(l.members))
+		for i, m := range l.members {
+			l.all[i] = m.in
+		}
+	})
+	return l.all
 }
 
 // find returns the known instance with an ID, nil if there is none.
@@ -83,8 +107,8 @@ func (r *roster) apply(edits []edit) {
 		}
 	}
 	allUp := r.up.len() == r.whole.len()
-	r.all = r.whole.editedInstances(r.all, edits)
 	r.whole = r.whole.edited(edits, func(*core.Instance) bool { return true })
+	r.listed = &listing{members: r.whole.members}
 	if allUp && !slices.ContainsFunc(edits, func(e edit) bool { return e.instance != nil && !isUp(e.instance) }) {
 		r.up = r.whole
 	} else {

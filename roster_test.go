@@ -23,7 +23,7 @@ func TestRoster_ApplyEqualsAMap(t *testing.T) {
 		var r roster
 		model := make(map[string]*core.Instance)
 		for range 100 {
-			before := slices.Clone(r.all)
+			before := slices.Clone(r.instances())
 			old := r
 			var edits []edit
 			for _, n := range rng.Perm(20)[:rng.IntN(6)] {
@@ -46,10 +46,10 @@ func TestRoster_ApplyEqualsAMap(t *testing.T) {
 					up = append(up, model[id])
 				}
 			}
-			if !slices.Equal(r.all, all) || !slices.Equal(instancesOf(r.up), up) || !slices.Equal(instancesOf(r.whole), all) {
-				t.Fatalf("seed %d: all %q up %q, want %q and %q", seed, ids(r.all), ids(instancesOf(r.up)), ids(all), ids(up))
+			if !slices.Equal(r.instances(), all) || !slices.Equal(instancesOf(r.up), up) || !slices.Equal(instancesOf(r.whole), all) {
+				t.Fatalf("seed %d: all %q up %q, want %q and %q", seed, ids(r.instances()), ids(instancesOf(r.up)), ids(all), ids(up))
 			}
-			if !slices.Equal(old.all, before) {
+			if !slices.Equal(old.instances(), before) {
 				t.Fatalf("seed %d: an edit modified the roster that it was made from", seed)
 			}
 		}
