@@ -31,17 +31,22 @@ func (p Picked) Instance() *core.Instance {
 // none. A picker that weighs load counts the request as running until then. It never
 // blocks.
 func (p Picked) Done(err error) {
-	if p.member == nil {
-		return
+	// Small enough to be inlined: most requests end well, on an instance that had none
+	// fail.
+	if m := p.member; m != nil && (err != nil || p.began != 0 || m.seen.failures.Load() != 0) {
+		p.end(err)
 	}
+}
+
+func (p Picked) end(err error) {
 	if p.began != 0 {
 		p.answered(err != nil)
 	}
 	if err != nil {
 		p.member.from.blame(p.member.in, p.member.seen, err)
-	} else if p.member.seen.failures.Load() != 0 {
-		p.member.seen.failures.Store(0)
+		return
 	}
+	p.member.seen.failures.Store(0)
 }
 
 // answered ends a request whose load is weighed. One that was not timed says nothing
