@@ -106,7 +106,7 @@ func TestOneChange_AllocatesTheSameAmongTenThousand(t *testing.T) {
 		in.Weight = i + 2
 		m.updated(core.Update[core.Instance]{Put: map[string]core.Instance{in.ID: in}, Revision: "2"})
 		i++
-	}); got > 20 {
-		t.Errorf("one change makes %v allocations, want 20 at most whatever the number of instances", got)
+	}); got > 26 {
+		t.Errorf("one change makes %v allocations, want 26 at most (15 and what the race detector adds), whatever the number of instances", got)
 	}
 }
