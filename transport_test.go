@@ -303,6 +303,61 @@ func TestTransport_FailuresEject(t *testing.T) {
 	}
 }
 
+// watched is a body that can't be made anew, and tells whether it was closed.
+type watched struct {
+	io.Reader
+	closed atomic.Int64
+}
+
+func (w *watched) Close() error {
+	w.closed.Add(1)
+	return nil
+}
+
+func TestTransport_SendsABodyOnceAndClosesItAlways(t *testing.T) {
+	b := newBackends(t)
+	b.add("bad", "grpc://127.0.0.1:1") // not of this scheme
+	c := b.client(nil, holdfast.TransportOptions{PickEvenly: true})
+	post := func() (string, *watched, error) {
+		body := &watched{Reader: strings.NewReader("stream")}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://inventory/", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := c.Do(req)
+		if err != nil {
+			return "", body, err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		text, err := io.ReadAll(resp.Body)
+		return string(text), body, err
+	}
+	if _, body, err := post(); !errors.Is(err, core.ErrInvalid) || body.closed.Load() == 0 {
+		t.Errorf("with no endpoint of the scheme: %v, closed %d times", err, body.closed.Load())
+	}
+	b.serve("good", says("good"))
+	for range 8 {
+		if text, body, err := post(); err != nil || text != "good POST inventory stream" || body.closed.Load() == 0 {
+			t.Errorf("got %q, %v, closed %d times", text, err, body.closed.Load())
+		}
+	}
+	for name, target := range map[string]string{"unknown": "http://invoices/", "empty": "http://empty/"} {
+		b.svc.Endpoints("empty")
+		body := &watched{Reader: strings.NewReader("stream")}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := c.Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		if err == nil || body.closed.Load() == 0 {
+			t.Errorf("%s: %v, closed %d times", name, err, body.closed.Load())
+		}
+	}
+}
+
 func TestTransport_SaysAtOnceThatThereIsNobody(t *testing.T) {
 	b := newBackends(t)
 	c := b.client(nil, holdfast.TransportOptions{})

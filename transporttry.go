@@ -25,8 +25,9 @@ type delivery struct {
 	rewind bool // its body can be made anew
 	safe   bool // it may be sent again whatever became of it
 	tried  [mostTries]Picked
-	sent   int // to so many of tried
-	spent  int // of the tries: those that reached an instance
+	sent   int  // to so many of tried
+	spent  int  // of the tries: those that reached an instance
+	handed bool // the request's own body was handed to next, which closes it
 }
 
 // send tries one instance after another.
@@ -41,10 +42,9 @@ func (t *transport) send(to *destination, req *http.Request) (*http.Response, er
 		picked, none := to.picker.PickExcept(req.Context(), x.tried[:x.sent]...)
 		if none != nil {
 			if x.sent == 0 {
-				closeBody(req)
-				return nil, none
+				err = none
 			}
-			return resp, err // nobody else: the last failure says more
+			return x.last(resp, err) // nobody else: the last failure says more
 		}
 		x.tried[x.sent] = picked
 		x.sent++
@@ -53,19 +53,28 @@ func (t *transport) send(to *destination, req *http.Request) (*http.Response, er
 		}
 		var again bool
 		if resp, err, again = x.try(picked); !again { //nolint:contextcheck // each try's ctx is made of the request's
-			return resp, err
+			return x.last(resp, err)
 		}
 		if !unconnected(err) {
 			x.spent++
 		}
 		if req.Context().Err() != nil || x.sent == mostTries {
-			return resp, err
+			return x.last(resp, err)
 		}
 		// Who can't be connected to costs nobody anything.
 		if !unconnected(err) && (x.spent == t.opts.Tries || !t.opts.Budget.Withdraw()) {
-			return resp, err
+			return x.last(resp, err)
 		}
 	}
+}
+
+// last is what the caller gets. A body that nobody was handed is closed, as every
+// RoundTripper does.
+func (x *delivery) last(resp *http.Response, err error) (*http.Response, error) {
+	if !x.handed {
+		closeBody(x.req)
+	}
+	return resp, err
 }
 
 // try sends the request to one instance; again says that it failed and may be sent to
@@ -75,9 +84,6 @@ func (x *delivery) try(picked Picked) (resp *http.Response, err error, again boo
 	endpoint, ok := picked.Instance().Endpoint(scheme)
 	if !ok {
 		picked.Done(nil) // its deployment is to blame, not its health
-		if x.sent == 1 {
-			closeBody(x.req)
-		}
 		return nil, fmt.Errorf("holdfast: transport: %s of %q: %w: %q", picked.Instance().ID, x.to.service, errNoEndpoint, scheme), true
 	}
 	out, stop, err := x.request(endpoint[len(scheme)+len("://"):])
@@ -121,7 +127,7 @@ func (x *delivery) request(host string) (*http.Request, *tryTimer, error) {
 	if out.Host == "" {
 		out.Host = x.req.URL.Host
 	}
-	if x.sent > 1 && x.req.GetBody != nil {
+	if x.handed && x.req.GetBody != nil {
 		body, err := x.req.GetBody()
 		if err != nil {
 			stop.end()
@@ -129,6 +135,7 @@ func (x *delivery) request(host string) (*http.Request, *tryTimer, error) {
 		}
 		out.Body = body
 	}
+	x.handed = true
 	return out, stop, nil
 }
 
