@@ -103,17 +103,17 @@ func (x *delivery) try(picked Picked) (resp *http.Response, err error, again boo
 	case err != nil:
 		stop.end()
 		if ctx.Err() != nil {
-			picked.Done(context.Cause(ctx))
+			picked.Done(ctx.Err()) // the cause may be anything, such as a failure of another service
 			return nil, err, false
 		}
 		picked.Done(err)
 		return nil, err, x.safe || x.rewind && unconnected(err)
 	case gateway(resp.StatusCode):
 		picked.Done(errGateway)
-		wrap(resp, Picked{}, stop)
+		wrap(ctx, resp, Picked{}, stop)
 		return resp, nil, x.safe
 	}
-	wrap(resp, picked, stop)
+	wrap(ctx, resp, picked, stop)
 	return resp, nil, false
 }
 
@@ -189,6 +189,7 @@ func (t *tryTimer) end() {
 // reply is the body of a response, which tells the picker how the request ended.
 type reply struct {
 	io.ReadCloser
+	ctx    context.Context // of the caller
 	picked Picked
 	stop   *tryTimer
 	over   atomic.Bool
@@ -215,6 +216,9 @@ func (r *reply) done(err error) {
 	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		err = nil
 	}
+	if err != nil && r.ctx.Err() != nil {
+		err = r.ctx.Err()
+	}
 	r.picked.Done(err)
 	r.stop.end()
 }
@@ -226,13 +230,13 @@ type upgraded struct {
 }
 
 // wrap makes the body of a response end the request.
-func wrap(resp *http.Response, picked Picked, stop *tryTimer) {
+func wrap(ctx context.Context, resp *http.Response, picked Picked, stop *tryTimer) {
 	if resp.Body == nil || resp.Body == http.NoBody {
 		picked.Done(nil)
 		stop.end()
 		return
 	}
-	r := &reply{ReadCloser: resp.Body, picked: picked, stop: stop}
+	r := &reply{ReadCloser: resp.Body, ctx: ctx, picked: picked, stop: stop}
 	if w, ok := resp.Body.(io.Writer); ok && resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body = upgraded{r, w}
 		return
