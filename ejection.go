@@ -97,7 +97,7 @@ type outliers struct {
 
 type outlier struct {
 	Ejected
-	in   *core.Instance
+	in   *core.Instance // as it is probed; only takeOut and dueForReturn set it
 	seen *vitals
 	mute bool // it did not answer the last probe
 }
@@ -261,9 +261,13 @@ func (e *Endpoints) dueForReturn() (due []*outlier, wait time.Duration, none boo
 		return nil, 0, true
 	}
 	now := time.Now()
+	up := &e.roster.Load().up
 	for _, out := range o.byID {
 		left := out.Until.Sub(now)
 		if left <= 0 {
+			if m := up.find(out.ID); m != nil {
+				out.in = m.in // it may have moved since
+			}
 			due = append(due, out)
 		} else if wait == 0 || left < wait {
 			wait = left

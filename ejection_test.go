@@ -237,3 +237,25 @@ func TestEjection_AtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestEjection_AnInstanceThatMovedIsProbedWhereItIsNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := newRollcall()
+		at := func(id, endpoint string) core.Instance {
+			return core.Instance{ID: id, Service: "inventory", Endpoints: []string{endpoint}}
+		}
+		reg.shows(at("a", "http://old:1"), at("b", "http://b:1"), at("c", "http://c:1"))
+		_, e := inventory(t, reg, DiscoveryOptions{Probe: func(_ context.Context, in *core.Instance) error {
+			if in.Endpoints[0] == "http://old:1" {
+				return errAway
+			}
+			return nil
+		}})
+		fail(t, e, "a", 5)
+		wantPicks(t, e, "b c")
+		reg.step(core.Update[core.Instance]{Revision: "2", Put: map[string]core.Instance{"a": at("a", "http://new:1")}})
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		wantPicks(t, e, "a b c")
+	})
+}
