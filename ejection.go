@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -62,7 +63,8 @@ func (o EjectionOptions) lasts(times int) time.Duration {
 		}
 		d *= 2
 	}
-	return d*9/10 + rand.N(d/5+1)
+	least := d - d/10
+	return least + rand.N(min(d/5, math.MaxInt64-least)+1)
 }
 
 // Ejected is an instance that is up and gets no requests for now.

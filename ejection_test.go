@@ -259,3 +259,14 @@ func TestEjection_AnInstanceThatMovedIsProbedWhereItIsNow(t *testing.T) {
 		wantPicks(t, e, "a b c")
 	})
 }
+
+func TestEjection_OfAnyLengthEndsLater(t *testing.T) {
+	for _, d := range []time.Duration{1, time.Second, 100 * 365 * 24 * time.Hour, 1<<63 - 1} {
+		o := EjectionOptions{Time: d}.withDefaults()
+		for times := range 5 {
+			if got := o.lasts(times + 1); got < d/10*9 || got < 0 {
+				t.Errorf("ejection %d of %v lasts %v", times+1, d, got)
+			}
+		}
+	}
+}
