@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-go/holdfast/core"
 )
@@ -399,5 +400,18 @@ func TestPicker_AllocatesNothing(t *testing.T) {
 		}); got != 0 {
 			t.Errorf("%s makes %v allocations", name, got)
 		}
+	}
+}
+
+func TestLatency_IsNotForgottenByAClockThatLags(t *testing.T) {
+	var v vitals
+	at := int64(time.Minute)
+	v.took(time.Second, at)
+	if now := v.load(at - int64(50*time.Microsecond)); now < float32(time.Second)*9/10 {
+		t.Errorf("the load by a clock 50 us behind is %v; want 1 s", time.Duration(now))
+	}
+	v.took(time.Millisecond, at-int64(50*time.Microsecond))
+	if now := v.load(at); now < float32(time.Second)*9/10 {
+		t.Errorf("after a request that ended 50 us before, the load is %v; want 1 s", time.Duration(now))
 	}
 }
