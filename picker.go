@@ -192,7 +192,7 @@ func (p *Picker) byKey(key string) (Picked, error) {
 	if len(t.groups) > 1 {
 		g = t.group(mixed(hash))
 	}
-	return p.picked(g, g.ring.find(hash)), nil
+	return p.picked(&g.crew, g.ring.find(hash)), nil
 }
 
 // PickExcept is Pick of an instance that is none of tried, for a request that is sent
@@ -208,18 +208,30 @@ func (p *Picker) PickExcept(ctx context.Context, tried ...Picked) (Picked, error
 	}
 	t := p.current()
 	for i := range t.groups {
-		g := &t.groups[i]
-		at := rand.IntN(g.len())
-		for range g.len() {
-			got := p.picked(g, at)
-			if !got.among(tried) {
-				return got, nil
-			}
-			got.undo()
-			at = (at + 1) % g.len()
+		if got, ok := p.pickedExcept(&t.groups[i].crew, tried); ok {
+			return got, nil
+		}
+	}
+	for i := range t.spare {
+		if got, ok := p.pickedExcept(&t.spare[i], tried); ok {
+			return got, nil
 		}
 	}
 	return Picked{}, p.from.allTried(len(tried))
+}
+
+// pickedExcept looks for one that was not tried, from a random one on.
+func (p *Picker) pickedExcept(c *crew, tried []Picked) (Picked, bool) {
+	at := rand.IntN(c.len())
+	for range c.len() {
+		got := p.picked(c, at)
+		if !got.among(tried) {
+			return got, true
+		}
+		got.undo()
+		at = (at + 1) % c.len()
+	}
+	return Picked{}, false
 }
 
 // lessLoaded takes the better of two.
@@ -268,8 +280,8 @@ func (p *Picker) clock(u uint64) (now int64, timed bool) {
 	return now, true
 }
 
-func (p *Picker) picked(g *pickGroup, i int) Picked {
-	got := Picked{member: g.members[i]}
+func (p *Picker) picked(c *crew, i int) Picked {
+	got := Picked{member: c.members[i]}
 	if p.opts.Strategy == LeastLoaded {
 		got.began = p.from.clock()
 		got.member.seen.running.Add(1)

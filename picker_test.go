@@ -415,3 +415,20 @@ func TestLatency_IsNotForgottenByAClockThatLags(t *testing.T) {
 		t.Errorf("after a request that ended 50 us before, the load is %v; want 1 s", time.Duration(now))
 	}
 }
+
+func TestPicker_WhoIsTriedInTheZoneLeavesOtherZones(t *testing.T) {
+	for _, s := range []Strategy{RoundRobin, WeightedRoundRobin, LeastLoaded, ByKey} {
+		p := picker(t, crowdOf(core.Instance{ID: "a", Zone: "x"}, core.Instance{ID: "b", Zone: "y"}), PickerOptions{Strategy: s, Zone: "x"})
+		one, err := p.Pick(t.Context())
+		if err != nil || one.Instance().ID != "a" {
+			t.Fatal(one.Instance(), err)
+		}
+		other, err := p.PickExcept(t.Context(), one)
+		if err != nil || other.Instance().ID != "b" {
+			t.Errorf("strategy %d: after all of the zone were tried: %v, %v; want b", s, other.Instance(), err)
+		}
+		if other, err := p.PickExcept(t.Context(), one, other); err == nil {
+			t.Errorf("strategy %d: after all were tried: %v", s, other.Instance())
+		}
+	}
+}

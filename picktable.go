@@ -12,6 +12,7 @@ type pickTable struct {
 	picks  uint64 // of the roster it was made from
 	groups []pickGroup
 	upto   []uint64 // where the share of each group ends, in parts of 2^64
+	spare  []crew   // who gets requests only when all of the groups were tried: of other zones
 
 	// What was worked out for each instance of the source, so that the next table has
 	// to look only at what changed.
@@ -177,6 +178,9 @@ func (p *Picker) divide(t *pickTable, r *roster, members []crew, columns [][]col
 		case here && elsewhere && i%2 == 0:
 			share *= local
 		case here && elsewhere:
+			if share > 0 && local == 1 {
+				t.spare = append(t.spare, members[i])
+			}
 			share *= 1 - local
 		}
 		parts[i] = share
