@@ -298,10 +298,11 @@ func (p *Picker) current() *pickTable {
 	return t
 }
 
-// rebuilt makes the tables anew. While another goroutine does, those before serve.
+// rebuilt makes the tables anew. While another goroutine does, those before serve, if
+// there is anybody in them.
 func (p *Picker) rebuilt() *pickTable {
 	t := p.table.Load()
-	if t == nil {
+	if t == nil || len(t.groups) == 0 {
 		p.building.Lock()
 	} else if !p.building.TryLock() {
 		return t

@@ -432,3 +432,30 @@ func TestPicker_WhoIsTriedInTheZoneLeavesOtherZones(t *testing.T) {
 		}
 	}
 }
+
+func TestPicker_NobodyInOldTablesIsNoAnswer(t *testing.T) {
+	e := crowdOf()
+	p := picker(t, e, PickerOptions{})
+	if _, err := p.Pick(t.Context()); err == nil {
+		t.Fatal("somebody is picked of nobody")
+	}
+	r := roster{level: core.Live, from: e}
+	r.apply([]edit{{id: "a", instance: &core.Instance{ID: "a"}}})
+	e.publish(r)
+	p.building.Lock() // as another goroutine does that makes the tables
+	answer := make(chan error, 1)
+	go func() {
+		_, err := p.Pick(context.WithoutCancel(t.Context()))
+		answer <- err
+	}()
+	select {
+	case err := <-answer:
+		t.Errorf("while tables are made: %v", err)
+		p.building.Unlock()
+	case <-time.After(50 * time.Millisecond):
+		p.building.Unlock()
+		if err := <-answer; err != nil {
+			t.Error(err)
+		}
+	}
+}
