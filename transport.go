@@ -149,6 +149,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // destination returns the service that a URL names, nil if it is for next.
 func (t *transport) destination(u *url.URL) (*destination, error) {
+	if u == nil {
+		return nil, nil //nolint:nilnil // next says what is wrong
+	}
 	if d, ok := t.destinations.Load(u.Host); ok {
 		return d.(*destination), nil
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -482,5 +483,34 @@ func TestTransport_ACallerWhoGivesUpForAReasonEjectsNobody(t *testing.T) {
 		if out := b.peers.Status().Ejected; len(out) != 0 {
 			t.Errorf("%s: ejected: %+v", path, out)
 		}
+	}
+}
+
+func TestTransport_OddURLs(t *testing.T) {
+	b := newBackends(t)
+	b.add("odd", "x", "http://")
+	s := b.serve("good", says("good"))
+	b.add("slash", s.URL+"/")
+	own := &http.Transport{}
+	t.Cleanup(own.CloseIdleConnections)
+	rt, err := holdfast.NewTransport(b.svc, own, holdfast.TransportOptions{PickEvenly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		for _, u := range []*url.URL{nil, {Host: "inventory", Path: "/"}} {
+			resp, err := rt.RoundTrip((&http.Request{Method: http.MethodGet, URL: u, Header: http.Header{}}).WithContext(t.Context()))
+			if err == nil {
+				_ = resp.Body.Close()
+				t.Errorf("%v is answered", u)
+			}
+		}
+		code, _, err := ask(t, &http.Client{Transport: rt}, http.MethodGet, "http://inventory/", "")
+		if err != nil || code != http.StatusOK {
+			t.Error(code, err)
+		}
+	}
+	if out := b.peers.Status().Ejected; len(out) != 0 {
+		t.Errorf("ejected: %+v", out)
 	}
 }

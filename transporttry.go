@@ -7,8 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-go/holdfast/core"
 )
 
 // How much of a body that nobody wants is read so that its connection lives on.
@@ -81,12 +84,12 @@ func (x *delivery) last(resp *http.Response, err error) (*http.Response, error) 
 // another one.
 func (x *delivery) try(picked Picked) (resp *http.Response, err error, again bool) {
 	scheme := x.req.URL.Scheme
-	endpoint, ok := picked.Instance().Endpoint(scheme)
-	if !ok {
+	host := address(picked.Instance(), scheme)
+	if host == "" {
 		picked.Done(nil) // its deployment is to blame, not its health
 		return nil, fmt.Errorf("holdfast: transport: %s of %q: %w: %q", picked.Instance().ID, x.to.service, errNoEndpoint, scheme), true
 	}
-	out, stop, err := x.request(endpoint[len(scheme)+len("://"):])
+	out, stop, err := x.request(host)
 	if err != nil {
 		picked.Done(nil)
 		return nil, err, false
@@ -115,6 +118,16 @@ func (x *delivery) try(picked Picked) (resp *http.Response, err error, again boo
 	}
 	wrap(ctx, resp, picked, stop)
 	return resp, nil, false
+}
+
+// address returns host:port of an instance's endpoint of a scheme; "" if it has none.
+func address(in *core.Instance, scheme string) string {
+	endpoint, ok := in.Endpoint(scheme)
+	if !ok || scheme == "" {
+		return ""
+	}
+	host, _, _ := strings.Cut(endpoint[len(scheme)+len("://"):], "/")
+	return host
 }
 
 // request makes the request of one try.
