@@ -298,6 +298,18 @@ func (p *Picker) current() *pickTable {
 	return t
 }
 
+// choice is how many instances a request may go to, one after another.
+func (p *Picker) choice() (n int) {
+	t := p.current()
+	for i := range t.groups {
+		n += t.groups[i].len()
+	}
+	for i := range t.spare {
+		n += t.spare[i].len()
+	}
+	return n
+}
+
 // rebuilt makes the tables anew. While another goroutine does, those before serve, if
 // there is anybody in them.
 func (p *Picker) rebuilt() *pickTable {

@@ -155,7 +155,7 @@ func (x *delivery) request(host string) (*http.Request, *tryTimer, error) {
 // bound gives a try its time, if there may be another one after it.
 func (x *delivery) bound() (context.Context, *tryTimer) {
 	ctx := x.req.Context()
-	left := min(x.opts.Tries-x.spent-1, x.to.picker.from.roster.Load().pick.len()-x.sent)
+	left := min(x.opts.Tries-x.spent-1, x.to.picker.choice()-x.sent)
 	if !x.safe || left <= 0 {
 		return ctx, nil
 	}
@@ -168,27 +168,35 @@ func (x *delivery) bound() (context.Context, *tryTimer) {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	t := &tryTimer{cancel: cancel}
-	t.timer = time.AfterFunc(d, func() {
-		t.late.Store(true)
-		cancel(errTryTimeout)
-	})
+	t.timer = time.AfterFunc(d, t.expire)
 	return ctx, t
 }
 
 // tryTimer ends a try whose header does not come; nil bounds nothing.
 type tryTimer struct {
-	timer  *time.Timer
-	late   atomic.Bool
-	cancel context.CancelCauseFunc
+	timer   *time.Timer
+	settled atomic.Bool // in time or too late, whichever came first
+	cancel  context.CancelCauseFunc
+}
+
+// expire ends the try, unless its header is there.
+func (t *tryTimer) expire() {
+	if !t.settled.Swap(true) {
+		t.cancel(errTryTimeout)
+	}
 }
 
 // header ends the time: from now on the body may take what it needs. It returns why
 // that is too late.
 func (t *tryTimer) header() error {
-	if t == nil || t.timer.Stop() || !t.late.Load() {
+	if t == nil {
 		return nil
 	}
-	return errTryTimeout
+	t.timer.Stop()
+	if t.settled.Swap(true) {
+		return errTryTimeout
+	}
+	return nil
 }
 
 // end releases the ctx of the try.
