@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -443,74 +442,5 @@ func TestTransport_StopsAtTheBudgetAndTheCallersEnd(t *testing.T) {
 			_ = resp.Body.Close()
 		}
 		t.Errorf("a cancelled request: %v", err)
-	}
-}
-
-func TestTransport_ACallerWhoGivesUpForAReasonEjectsNobody(t *testing.T) {
-	b := newBackends(t)
-	reached := make(chan struct{}, 1)
-	slow := func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/body" {
-			w.WriteHeader(http.StatusOK)
-			_ = http.NewResponseController(w).Flush()
-		}
-		reached <- struct{}{}
-		<-r.Context().Done()
-	}
-	b.serve("a", slow)
-	b.serve("b", slow)
-	c := b.client(nil, holdfast.TransportOptions{PickEvenly: true})
-	c.Timeout = 0
-	for _, path := range []string{"/", "/body"} {
-		// An errgroup cancels with the first failure, which may be of another service.
-		ctx, cancel := context.WithCancelCause(t.Context())
-		go func() {
-			<-reached
-			cancel(&net.OpError{Op: "dial", Err: errors.New("refused, somewhere else")})
-		}()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://inventory"+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := c.Do(req)
-		if err == nil {
-			_, err = io.ReadAll(resp.Body)
-			_ = resp.Body.Close()
-		}
-		if err == nil {
-			t.Fatal("no error")
-		}
-		if out := b.peers.Status().Ejected; len(out) != 0 {
-			t.Errorf("%s: ejected: %+v", path, out)
-		}
-	}
-}
-
-func TestTransport_OddURLs(t *testing.T) {
-	b := newBackends(t)
-	b.add("odd", "x", "http://")
-	s := b.serve("good", says("good"))
-	b.add("slash", s.URL+"/")
-	own := &http.Transport{}
-	t.Cleanup(own.CloseIdleConnections)
-	rt, err := holdfast.NewTransport(b.svc, own, holdfast.TransportOptions{PickEvenly: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 20 {
-		for _, u := range []*url.URL{nil, {Host: "inventory", Path: "/"}} {
-			resp, err := rt.RoundTrip((&http.Request{Method: http.MethodGet, URL: u, Header: http.Header{}}).WithContext(t.Context()))
-			if err == nil {
-				_ = resp.Body.Close()
-				t.Errorf("%v is answered", u)
-			}
-		}
-		code, _, err := ask(t, &http.Client{Transport: rt}, http.MethodGet, "http://inventory/", "")
-		if err != nil || code != http.StatusOK {
-			t.Error(code, err)
-		}
-	}
-	if out := b.peers.Status().Ejected; len(out) != 0 {
-		t.Errorf("ejected: %+v", out)
 	}
 }

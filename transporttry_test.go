@@ -2,23 +2,17 @@ package holdfast_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/core"
-	"github.com/holdfast-go/holdfast/drivers/memory"
+)
 
 func TestTransport_ACallerWhoGivesUpForAReasonEjectsNobody(t *testing.T) {
 	b := newBackends(t)
