@@ -71,6 +71,12 @@ func (p Picked) undo() {
 	}
 }
 
+// suits reports whether an instance has an address of a scheme, "" being any, and was
+// not tried.
+func (p Picked) suits(scheme string, tried []Picked) bool {
+	return (scheme == "" || address(p.member.in, scheme) != "") && !p.among(tried)
+}
+
 // among reports whether the same instance is among others.
 func (p Picked) among(others []Picked) bool {
 	for _, o := range others {

@@ -199,21 +199,26 @@ func (p *Picker) byKey(key string) (Picked, error) {
 // again. The error is of kind [ErrNoInstance] when all that will do were tried. It may
 // take as long as there are instances.
 func (p *Picker) PickExcept(ctx context.Context, tried ...Picked) (Picked, error) {
+	return p.pickExcept(ctx, "", tried)
+}
+
+// pickExcept is PickExcept of an instance with an address of a scheme; "" is any.
+func (p *Picker) pickExcept(ctx context.Context, scheme string, tried []Picked) (Picked, error) {
 	for range len(tried) + 2 {
 		got, err := p.Pick(ctx)
-		if err != nil || !got.among(tried) {
+		if err != nil || got.suits(scheme, tried) {
 			return got, err
 		}
 		got.undo()
 	}
 	t := p.current()
 	for i := range t.groups {
-		if got, ok := p.pickedExcept(&t.groups[i].crew, tried); ok {
+		if got, ok := p.pickedExcept(&t.groups[i].crew, scheme, tried); ok {
 			return got, nil
 		}
 	}
 	for i := range t.spare {
-		if got, ok := p.pickedExcept(&t.spare[i], tried); ok {
+		if got, ok := p.pickedExcept(&t.spare[i], scheme, tried); ok {
 			return got, nil
 		}
 	}
@@ -221,11 +226,11 @@ func (p *Picker) PickExcept(ctx context.Context, tried ...Picked) (Picked, error
 }
 
 // pickedExcept looks for one that was not tried, from a random one on.
-func (p *Picker) pickedExcept(c *crew, tried []Picked) (Picked, bool) {
+func (p *Picker) pickedExcept(c *crew, scheme string, tried []Picked) (Picked, bool) {
 	at := rand.IntN(c.len())
 	for range c.len() {
 		got := p.picked(c, at)
-		if !got.among(tried) {
+		if got.suits(scheme, tried) {
 			return got, true
 		}
 		got.undo()

@@ -42,7 +42,10 @@ func (t *transport) send(to *destination, req *http.Request) (*http.Response, er
 	var resp *http.Response
 	var err error
 	for {
-		picked, none := to.picker.PickExcept(req.Context(), x.tried[:x.sent]...)
+		picked, none := to.picker.pickExcept(req.Context(), req.URL.Scheme, x.tried[:x.sent])
+		if none != nil && x.sent == 0 {
+			picked, none = to.picker.Pick(req.Context()) // to say of whom that is
+		}
 		if none != nil {
 			if x.sent == 0 {
 				err = none

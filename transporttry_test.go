@@ -128,3 +128,18 @@ func TestTransport_TheOnlyOneThatWillDoHasAllTheTime(t *testing.T) {
 		}
 	}
 }
+
+func TestTransport_AsksThoseThatHaveTheScheme(t *testing.T) {
+	b := newBackends(t)
+	for id := 'a'; id <= 'n'; id++ {
+		b.add(string(id), "grpc://127.0.0.1:1")
+	}
+	b.serve("x", says("x"))
+	b.serve("y", says("y"))
+	c := b.client(nil, holdfast.TransportOptions{})
+	for i := range 200 {
+		if code, _, err := ask(t, c, http.MethodGet, "http://inventory/", ""); err != nil || code != http.StatusOK {
+			t.Fatalf("request %d: %d, %v", i, code, err)
+		}
+	}
+}
