@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -110,6 +111,10 @@ func (x *delivery) try(picked Picked) (resp *http.Response, err error, again boo
 		stop.end()
 		if ctx.Err() != nil {
 			picked.Done(ctx.Err()) // the cause may be anything, such as a failure of another service
+			return nil, err, false
+		}
+		if malformed(x.req) {
+			picked.undo()
 			return nil, err, false
 		}
 		picked.Done(err)
@@ -283,6 +288,24 @@ func idempotent(method string) bool {
 	switch method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
 		return true
+	}
+	return false
+}
+
+// malformed reports whether no transport sends such a request, to whomever: its method
+// or a header has bytes that HTTP does not allow.
+func malformed(req *http.Request) bool {
+	notInToken := func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || strings.ContainsRune("()<>@,;:\\\"/[]?={}", c)
+	}
+	notInValue := func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
+	if req.Header == nil || strings.ContainsFunc(req.Method, notInToken) {
+		return true
+	}
+	for name, values := range req.Header {
+		if name == "" || strings.ContainsFunc(name, notInToken) || slices.ContainsFunc(values, func(v string) bool { return strings.ContainsFunc(v, notInValue) }) {
+			return true
+		}
 	}
 	return false
 }

@@ -143,3 +143,33 @@ func TestTransport_AsksThoseThatHaveTheScheme(t *testing.T) {
 		}
 	}
 }
+
+func TestTransport_ARequestThatNobodyCanSendEjectsNobody(t *testing.T) {
+	for name, spoil := range map[string]func(*http.Request){
+		"value":     func(r *http.Request) { r.Header.Set("X-A", "a\nb") },
+		"name":      func(r *http.Request) { r.Header["X A"] = []string{"a"} },
+		"method":    func(r *http.Request) { r.Method = "G T" },
+		"no header": func(r *http.Request) { r.Header = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBackends(t)
+			b.serve("a", says("a"))
+			b.serve("b", says("b"))
+			rt := b.client(nil, holdfast.TransportOptions{}).Transport
+			for range 20 {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://inventory/", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				spoil(req)
+				if resp, err := rt.RoundTrip(req); err == nil {
+					_ = resp.Body.Close()
+					t.Fatal("it was sent")
+				}
+			}
+			if out := b.peers.Status().Ejected; len(out) != 0 {
+				t.Errorf("ejected: %+v", out)
+			}
+		})
+	}
+}
