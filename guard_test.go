@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -271,4 +272,27 @@ func guardProperty(t *testing.T, r *rand.Rand) {
 			}
 		}
 	}
+}
+
+func TestGuard_AnOperatorAfterTheEndStartsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := newRollcall()
+		reg.shows(peers("a b c")...)
+		d, e := inventory(t, reg, DiscoveryOptions{RecoverySpread: -1, Probe: func(ctx context.Context, _ *core.Instance) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}})
+		reg.lose()
+		reg.heal()
+		time.Sleep(600 * time.Millisecond) // they are being asked
+		synctest.Wait()
+		if heldIDs(e) == "" {
+			t.Fatal("nobody is held")
+		}
+		if err := d.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		e.engine.spawn = func(func()) { t.Error("a goroutine is started after Close") }
+		e.HoldMissing(time.Minute)
+	})
 }

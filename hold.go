@@ -29,7 +29,7 @@ func (m *membership) tellHold() {
 		case m.poke <- struct{}{}:
 		default:
 		}
-	} else if now > 0 {
+	} else if now > 0 && m.ctx.Err() == nil { // an operator may call after the end
 		m.holding = true
 		m.spawn(m.watchHold)
 	}
