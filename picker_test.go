@@ -403,6 +403,19 @@ func TestPicker_AllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestLatency_IsNotForgottenByAClockThatLags(t *testing.T) {
+	var v vitals
+	at := int64(time.Minute)
+	v.took(time.Second, at)
+	if now := v.load(at - int64(50*time.Microsecond)); now < float32(time.Second)*9/10 {
+		t.Errorf("the load by a clock 50 us behind is %v; want 1 s", time.Duration(now))
+	}
+	v.took(time.Millisecond, at-int64(50*time.Microsecond))
+	if now := v.load(at); now < float32(time.Second)*9/10 {
+		t.Errorf("after a request that ended 50 us before, the load is %v; want 1 s", time.Duration(now))
+	}
+}
+
 func TestPicker_WhoIsTriedInTheZoneLeavesOtherZones(t *testing.T) {
 	for _, s := range []Strategy{RoundRobin, WeightedRoundRobin, LeastLoaded, ByKey} {
 		p := picker(t, crowdOf(core.Instance{ID: "a", Zone: "x"}, core.Instance{ID: "b", Zone: "y"}), PickerOptions{Strategy: s, Zone: "x"})

@@ -42,6 +42,10 @@ func unpackLatency(word uint64) latency {
 
 func (l latency) pack() uint64 { return uint64(math.Float32bits(l.nanoseconds))<<32 | uint64(l.at) }
 
+// lag is how many ticks, 17 s, a clock may be behind the one that made an average:
+// most picks take the time of one before.
+const lag = 1 << 24
+
 // ticks is a moment in the units of latency.at.
 func ticks(now int64) uint32 { return uint32(now >> 10) }
 
@@ -49,9 +53,13 @@ func ticks(now int64) uint32 { return uint32(now >> 10) }
 // that its instance gets requests again.
 func (l latency) faded(now int64) float32 { return l.nanoseconds * l.rest(now) }
 
-// rest is 1 for an average of now, and half of it after each half-life.
+// rest is 1 for an average of now, or of a little later, and half of it after each half-life.
 func (l latency) rest(now int64) float32 {
-	halves := float32(ticks(now)-l.at) * (1024 / float32(halfLife))
+	passed := ticks(now) - l.at
+	if -passed <= lag {
+		return 1
+	}
+	halves := float32(passed) * (1024 / float32(halfLife))
 	if halves >= 126 {
 		return 0
 	}
