@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -295,4 +296,19 @@ func TestGuard_AnOperatorAfterTheEndStartsNothing(t *testing.T) {
 		e.engine.spawn = func(func()) { t.Error("a goroutine is started after Close") }
 		e.HoldMissing(time.Minute)
 	})
+}
+
+func TestConnect_KnowsThePortsOfSchemes(t *testing.T) {
+	for endpoint, want := range map[string]error{
+		"http://127.0.0.77":   core.ErrUnavailable, // nobody listens there
+		"https://127.0.0.77":  core.ErrUnavailable,
+		"http://127.0.0.77:1": core.ErrUnavailable,
+		"grpc://127.0.0.77":   core.ErrInvalid,
+		"127.0.0.77":          core.ErrInvalid,
+		"":                    core.ErrInvalid,
+	} {
+		if err := Connect(t.Context(), &core.Instance{ID: "a", Endpoints: []string{endpoint}}); !errors.Is(err, want) {
+			t.Errorf("%q: got %v; want %v", endpoint, err, want)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -24,16 +25,20 @@ const (
 type Probe func(ctx context.Context, in *core.Instance) error
 
 // Connect is the Probe that opens a TCP connection to the main endpoint and closes
-// it. An instance without an endpoint of the form scheme://host:port fails with
-// [core.ErrInvalid].
+// it. An instance whose endpoint has neither a port nor a scheme with one of its own
+// (http, https) fails with [core.ErrInvalid].
 func Connect(ctx context.Context, in *core.Instance) error {
 	endpoint, _ := in.Endpoint("")
 	u, err := url.Parse(endpoint)
-	if err != nil || u.Port() == "" {
+	port := ""
+	if err == nil {
+		port = cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	if port == "" {
 		return fmt.Errorf("probe of %q: %w: its endpoint %q has no host:port", in.ID, core.ErrInvalid, endpoint)
 	}
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", u.Host)
+	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
 		return fmt.Errorf("probe of %q: %w: %w", in.ID, core.ErrUnavailable, err)
 	}

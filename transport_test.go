@@ -228,6 +228,35 @@ func status(code int) func(*backends, *atomic.Int64) {
 	}
 }
 
+func TestTransport_ARelativeRedirectStaysWithTheService(t *testing.T) {
+	b := newBackends(t)
+	b.serve("a", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/old" {
+			w.Header().Set("Location", "/new")
+			w.WriteHeader(http.StatusFound)
+			return
+		}
+		_, _ = io.WriteString(w, r.Host+r.URL.Path)
+	})
+	c := b.client(nil, holdfast.TransportOptions{})
+	if code, text, err := ask(t, c, http.MethodGet, "http://inventory/old", ""); err != nil || code != http.StatusOK || text != "inventory/new" {
+		t.Errorf("got %d %q %v", code, text, err)
+	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://inventory/old", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if to, err := resp.Location(); err != nil || to.String() != "http://inventory/new" {
+		t.Errorf("the location is %v, %v", to, err)
+	}
+}
+
 func TestTransport_HandsTheLastResponseToTheCaller(t *testing.T) {
 	b := newBackends(t)
 	var hits atomic.Int64

@@ -105,6 +105,9 @@ func (x *delivery) try(picked Picked) (resp *http.Response, err error, again boo
 	} else if late != nil {
 		err = late
 	}
+	if err == nil {
+		resp.Request = x.req // whose URL what is relative in the response is relative to
+	}
 	ctx := x.req.Context()
 	switch {
 	case err != nil:
